@@ -1,0 +1,41 @@
+# Everything a person or CI runs. Works with GNU make 3.81 (macOS) and newer.
+
+ENVIRONMENT ?= local
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := infra emulator rehearsal pinwheel
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test lint format bench lock clean
+
+help: ## Show this
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Create .venv with the locked dependencies and the pinwheel command (skipped when done)
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh
+
+up: setup ## Rehearse ENVIRONMENT (local) and leave it running; Ctrl-C stops everything
+	@exec $(BIN)/pinwheel up $(ENVIRONMENT)
+
+test: lint ## Set up, check the code, and run the whole test suite
+	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+
+lint: setup ## Style, types and the direction of imports
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@$(BIN)/basedpyright --level error
+	@$(BIN)/lint-imports --no-cache
+
+format: setup ## Put the code in the one style
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+bench: setup ## Time the rehearsal against bare mocks, and its growth with services
+	@$(BIN)/python -m tests.bench
+
+lock: ## Renew requirements.lock from pyproject.toml (needs uv)
+	@command -v uv >/dev/null 2>&1 || { echo "error: there is no uv"; echo "  fix: pip install uv"; exit 3; }
+	@uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--python-version 3.11 --custom-compile-command "make lock" --group dev --output-file requirements.lock pyproject.toml
+
+clean: ## Remove .venv, the state of `up`, and every cache
+	@rm -rf .venv .pinwheel .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* pinwheel.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

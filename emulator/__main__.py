@@ -1,0 +1,95 @@
+"""The emulator's process: `python -m emulator`. People use `pinwheel`, which starts it for them.
+
+It reports once on stdout, in one JSON line: `{"port": ..., "pid": ...}` when it is ready, or
+`{"error": ..., "message": ..., "remedy": ...}`. It ends when its stdin does.
+"""
+
+import argparse
+import errno
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import Any
+
+from emulator.process import EmulatorError, PortInUseError, require_loopback
+
+LISTEN_BACKLOG = 256
+
+
+def main() -> int:
+    """Serve until stdin ends. Exit status 1 when the server cannot start."""
+    parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
+    parser.add_argument("--account", required=True)
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    arguments = parser.parse_args()
+
+    threading.Thread(target=exit_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        require_loopback(arguments.host)
+        # Bound before the slow imports: a port in use is reported in a moment.
+        listener = listen(arguments.host, arguments.port)
+    except EmulatorError as error:
+        report(error=type(error).__name__, message=error.message, remedy=error.remedy)
+        return 1
+
+    configure_moto(arguments.account, arguments.region, listener.getsockname()[1])
+    from emulator.server import serve  # noqa: PLC0415 - imports moto, which reads the environment set above
+
+    serve(listener, on_ready=lambda: report(port=listener.getsockname()[1], pid=os.getpid()))
+    return 0
+
+
+def exit_with_parent() -> None:
+    """Wait for the end of stdin, whose other end the parent holds, and leave at once: all state is in memory."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    os._exit(0)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind and listen. Raises `PortInUseError`, also for a port that needs privileges."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(LISTEN_BACKLOG)
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+        reason = "is in use" if error.errno == errno.EADDRINUSE else "needs privileges"
+        raise PortInUseError(
+            f"port {port} on {host} {reason}",
+            f"stop the program that listens there (`lsof -i :{port}` shows it) or choose another with --port",
+        ) from error
+    return listener
+
+
+def configure_moto(account: str, region: str, port: int) -> None:
+    """Set the variables that moto reads when it is imported."""
+    os.environ.update(
+        {
+            "MOTO_ACCOUNT_ID": account,
+            "MOTO_PORT": str(port),
+            "AWS_DEFAULT_REGION": region,
+            # Roles attach AWS managed policies (AmazonEKSClusterPolicy, ...): they must exist.
+            "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+            # No browser has business here; without it every response is cheaper, too.
+            "MOTO_DISABLE_GLOBAL_CORS": "true",
+        }
+    )
+
+
+def report(**fields: Any) -> None:
+    """Write the one line that the parent waits for."""
+    print(json.dumps(fields), flush=True)  # noqa: T201 - the protocol with the parent
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""MSK: clusters, brokers, configurations, topics and SCRAM secrets."""

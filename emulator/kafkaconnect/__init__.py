@@ -1,0 +1,1 @@
+"""MSK Connect: custom plugins, worker configurations and connectors."""

@@ -1,0 +1,158 @@
+"""Answers to requests that no operation handles, and the facts about a request that they need."""
+
+import functools
+import re
+from typing import Any, Final
+
+from botocore.exceptions import ClientError, UnknownServiceError
+from botocore.session import Session
+from moto.core.model import ServiceModel
+from moto.core.request import Request
+from moto.core.routing import NotFound, get_service_router
+from moto.core.utils import get_service_model
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.wrappers import Response
+
+from emulator.errors import NOT_IMPLEMENTED, error_body
+
+_CREDENTIAL: Final = re.compile(r"Credential=[^/,]+/\d+/([^/,]*)/([^/,]+)/aws4_request")
+_QUERY_ACTION: Final = re.compile(rb"(?:^|[&?])Action=([A-Za-z0-9]+)")
+_FLASK_PAGE: Final = b"<!doctype html>"
+
+
+def signing_name(environ: dict[str, Any]) -> str | None:
+    """The service that the request's signature names, e.g. `ec2`; None without a version 4 signature."""
+    match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return match[2].lower() if match else None
+
+
+@functools.cache
+def service_model(signing: str) -> ServiceModel | None:
+    """botocore's model of the service that signs with this name; None if there is none."""
+    session = Session()
+    names = session.get_available_services()
+    if signing in names:
+        return get_service_model(signing)
+    for name in names:
+        try:
+            model = session.get_service_model(name)
+        except (UnknownServiceError, ValueError):
+            continue
+        if signing in {model.signing_name, model.endpoint_prefix}:
+            return get_service_model(name)
+    return None
+
+
+def protocol(environ: dict[str, Any]) -> str | None:
+    """The protocol in which the client expects errors; None if it cannot be known."""
+    signing = signing_name(environ)
+    if signing is None:
+        return None if environ.get("HTTP_X_AMZ_TARGET") else "s3"
+    if signing == "s3":
+        return "s3"
+    model = service_model(signing)
+    if model is None:
+        return None
+    if environ.get("HTTP_X_AMZ_TARGET"):
+        return "json"
+    return str(model.protocol)
+
+
+def operation(environ: dict[str, Any]) -> str | None:
+    """The operation's name by header, form field or method and path; None when the service has none such."""
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    if target:
+        return str(target).rsplit(".", 1)[-1]
+    body = environ["wsgi.input"]
+    body.seek(0)
+    match = _QUERY_ACTION.search(body.read(65536)) or _QUERY_ACTION.search(
+        environ.get("QUERY_STRING", "").encode("latin-1")
+    )
+    if match:
+        return match[1].decode()
+    signing = signing_name(environ)
+    model = service_model(signing) if signing else None
+    if model is None:
+        return None
+    try:
+        found, _ = get_service_router(model.service_name).match(Request(environ))
+    except (NotFound, MethodNotAllowed, NotImplementedError, KeyError):
+        return None
+    return str(found.name)
+
+
+def _refusal(environ: dict[str, Any], status: int, code: str, message: str) -> Response:
+    headers, body = error_body(protocol(environ), status, code, message)
+    return Response(body, status, headers)
+
+
+def busy(environ: dict[str, Any], seconds: float) -> Response:
+    """An earlier operation has held the emulator for too long."""
+    return _refusal(
+        environ, 503, "ServiceUnavailable", f"another request has kept the emulator busy for {seconds:g} seconds"
+    )
+
+
+def unanswered(environ: dict[str, Any]) -> Response:
+    """No handler took the request: the operation is missing here, or AWS has none such either."""
+    signing = signing_name(environ) or "s3"
+    model = service_model(signing)
+    place = f"{environ['REQUEST_METHOD']} {environ.get('RAW_URI', environ['PATH_INFO'])[:200]}"
+    if model is None:
+        return _refusal(environ, 400, "UnknownService", f"AWS has no service that signs as {signing!r} ({place})")
+    name = operation(environ)
+    if name is None:
+        return _refusal(
+            environ, 404, "UnknownOperationException", f"{model.service_name} has no operation at {place}"
+        )
+    if name not in model.operation_names:
+        code = "InvalidAction" if model.protocol in {"query", "ec2"} else "UnknownOperationException"
+        return _refusal(environ, 400, code, f"{model.service_name} has no operation {name!r}")
+    return _refusal(
+        environ, 501, NOT_IMPLEMENTED, f"the emulator does not implement {model.service_name} {name}"
+    )
+
+
+def from_http_exception(environ: dict[str, Any], error: HTTPException) -> Response:
+    """moto raises its AWS errors as HTTP exceptions; werkzeug's own (404, 405, 413, ...) become AWS errors."""
+    if hasattr(error, "error_type"):
+        return Response(error.get_body(), error.code, error.get_headers())
+    if error.code in {404, 405}:
+        return unanswered(environ)
+    status = error.code if error.code is not None and 400 <= error.code < 500 else 400
+    return _refusal(environ, status, "InvalidRequest", error.description or error.name)
+
+
+def from_exception(environ: dict[str, Any], error: Exception) -> Response:
+    """An exception that escaped a backend: not implemented, or a request it could not make sense of."""
+    if isinstance(error, NotImplementedError):
+        return unanswered(environ)
+    if isinstance(error, ClientError):
+        details = error.response["Error"]
+        return _refusal(environ, 400, details["Code"], details["Message"])
+    signing = signing_name(environ)
+    if signing is not None and service_model(signing) is None:
+        return unanswered(environ)
+    name = operation(environ) or "the request"
+    detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return _refusal(
+        environ,
+        400,
+        "UnprocessableByEmulator",
+        f"{signing or 's3'} {name} could not be processed ({detail[:500]}): most likely a required value is "
+        "missing or has the wrong type or format; the emulator's log has the details",
+    )
+
+
+def checked(environ: dict[str, Any], response: Response) -> Response:
+    """Replace Flask's own error pages and moto's empty 404 by an AWS error."""
+    if response.status_code < 400:  # noqa: PLR2004
+        return response
+    body = response.get_data()
+    is_page = body[:15].lower() == _FLASK_PAGE
+    if is_page and response.status_code == 413:  # noqa: PLR2004
+        return _refusal(environ, 413, "EntityTooLarge", "the form is larger than moto takes")
+    if is_page or (response.status_code == 404 and not body and environ["REQUEST_METHOD"] != "HEAD"):  # noqa: PLR2004
+        return unanswered(environ)
+    return response
+

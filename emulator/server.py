@@ -1,0 +1,131 @@
+"""The emulated AWS endpoint: moto's dispatcher with this package's backends, made fast and hard to upset.
+
+Three things differ from moto's own server. Requests of services whose every URL goes to one handler (all
+but S3 and a few) skip Flask's routing. One lock lets one operation run at a time: moto's backends are not
+written for threads, and with one interpreter lock nothing is lost. And whatever goes wrong becomes an AWS
+error that says what was wrong: see `emulator.errors`.
+"""
+
+import functools
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import moto.core.responses
+from moto import backends
+from moto.core.base_backend import BackendDict
+from moto.core.request import Request
+from moto.core.responses import BaseResponse
+from moto.core.utils import method_names_from_class
+from moto.moto_server.werkzeug_app import SIGNING_ALIASES, DomainDispatcherApplication, create_backend_app
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from emulator import refusals
+from emulator.http_server import Server
+from emulator.services import OWN, PRELOADED, own_handler
+
+LOCK_TIMEOUT_SECONDS: Final = 30.0
+SWITCH_INTERVAL_SECONDS: Final = 0.0005
+"""How long a thread keeps the interpreter while another waits. Python's 5 ms would add that much to every
+request that comes while backends are still being imported in the background."""
+
+_ROUTED_BY_MORE_THAN_SERVICE: Final = {
+    *("s3", "dynamodb", "sagemaker", "timestream", "ses", "bedrock", "bedrock-agentcore"),
+    *("execute-api", "mediastore", "budgets", "cloudfront", "aidevops", "dsql", "s3vectors", "memorydb"),
+}
+"""Signing names that moto's dispatcher tells apart by path or header as well: they keep its way."""
+
+Handler = Callable[[Request, str, dict[str, str]], Any]
+
+
+class ServiceRequest(Request):
+    """A request that came over HTTP (moto then leaves the Date header to the server)."""
+
+    from_wsgi_server = True
+
+
+class Application(DomainDispatcherApplication):
+    """The WSGI application behind the endpoint."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)  # pyright: ignore[reportArgumentType]
+        self._handlers: dict[str, Handler | None] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request; never raises."""
+        if not self._one_at_a_time.acquire(timeout=LOCK_TIMEOUT_SECONDS):
+            busy = refusals.busy(environ, LOCK_TIMEOUT_SECONDS)
+            return busy(environ, start_response)
+        try:
+            response = self._answer(environ)
+        except HTTPException as error:
+            response = refusals.from_http_exception(environ, error)
+        except Exception as error:  # noqa: BLE001 - a bad request must not show a stack trace
+            response = refusals.from_exception(environ, error)
+            if response.status_code != 501:  # noqa: PLR2004
+                traceback.print_exc(file=sys.stderr)
+        finally:
+            self._one_at_a_time.release()
+        return response(environ, start_response)
+
+    def _answer(self, environ: dict[str, Any]) -> Response:
+        service = refusals.signing_name(environ)
+        if service is None:
+            return refusals.checked(environ, Response.from_app(self.get_application(environ), environ))
+        if service not in self._handlers:
+            self._handlers[service] = self._single_handler(service)
+        handler = self._handlers[service]
+        if handler is None:
+            if refusals.service_model(service) is None:
+                return refusals.unanswered(environ)
+            return refusals.checked(environ, Response.from_app(self.get_application(environ), environ))
+        request = ServiceRequest(environ)
+        status, headers, body = handler(request, request.raw_url, dict(request.headers))
+        return refusals.checked(environ, Response(body, status, headers))
+
+    def _single_handler(self, service: str) -> Handler | None:
+        """The handler that all URLs of a service share; None when Flask has to choose between several."""
+        own = own_handler(service)
+        if own is not None:
+            return own
+        if service in _ROUTED_BY_MORE_THAN_SERVICE:
+            return None
+        name = self.get_backend_for_host(f"{SIGNING_ALIASES.get(service, service)}.us-east-1.amazonaws.com")
+        if name is None:
+            return None
+        handlers = set(_backend(name).flask_paths.values())
+        classes = {getattr(handler, "__self__", None) for handler in handlers}
+        dispatches = {getattr(handler, "__func__", None) for handler in handlers}
+        if len(classes) == 1 and dispatches == {BaseResponse.dispatch.__func__}:  # pyright: ignore[reportFunctionMemberAccess]
+            return handlers.pop()
+        return None
+
+
+def _backend(name: Any) -> Any:
+    of_account: BackendDict[Any] = backends.get_backend(name)
+    regions = of_account["123456789012"]
+    return regions["us-east-1" if "us-east-1" in regions else "aws"]
+
+
+def preload() -> None:
+    """Import the backends that a rehearsal uses, in the order it needs them, and their operation models."""
+    for name in PRELOADED:
+        _backend(name)
+    for name in OWN:
+        own_handler(name)
+
+
+def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve on a listening socket until the process ends; `on_ready` is called when requests are answered."""
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    # moto lists a class's methods anew for every request: 1.5 ms for EC2, whose answer never changes.
+    moto.core.responses.method_names_from_class = functools.cache(method_names_from_class)
+    server = Server(listener, Application())
+    threading.Thread(target=preload, daemon=True).start()
+    on_ready()
+    server.serve_forever()

@@ -1,0 +1,1 @@
+"""The VPC and everything that routes in it."""

@@ -1,0 +1,118 @@
+"""The commands of `pinwheel`: their arguments and their help. What they do is in the modules they call."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer._click.exceptions import (
+    ClickException,
+    UsageError,
+)  # typer brings its own click and exports half of it
+
+from pinwheel.errors import ExitCode, Failure, guarded
+
+app = typer.Typer(
+    name="pinwheel",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+EnvironmentName = Annotated[
+    str, typer.Argument(metavar="ENVIRONMENT", help="A file of environments/, without .yaml.")
+]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option("--layer", metavar="LAYER", help="Only this layer (and what it needs); repeatable."),
+]
+Json = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the resource graph to FILE; - is stdout.")
+]
+Directory = Annotated[
+    Path | None, typer.Option("--environments", metavar="DIR", help="Where the environment files are.")
+]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns its exit code."""
+    arguments = arguments or ["--help"]
+    debug = "--debug" in arguments
+    # Of the whole command line, so it may stand anywhere in it.
+    arguments = ["--debug"] * debug + [each for each in arguments if each != "--debug"]
+    return guarded(lambda: _called(arguments), debug=debug)
+
+
+def _called(arguments: Sequence[str]) -> int:
+    try:
+        code: Any = typer.main.get_command(app)(
+            args=list(arguments), prog_name="pinwheel", standalone_mode=False
+        )
+    except UsageError as error:
+        where = error.ctx.command_path if error.ctx else "pinwheel"
+        raise Failure(error.format_message() or "a command is missing", f"see `{where} --help`") from error
+    except ClickException as error:
+        raise Failure(error.format_message(), "see `pinwheel --help`") from error
+    return code if isinstance(code, int) else ExitCode.PASSED
+
+
+@app.callback()
+def everywhere(
+    context: typer.Context,
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+) -> None:
+    """Provisions the platform on AWS, and rehearses all of it on this machine first."""
+    context.obj = debug
+
+
+@app.command()
+def rehearse(
+    context: typer.Context,
+    environment: EnvironmentName = "local",
+    layer: Layers = None,
+    json: Json = None,
+    environments: Directory = None,
+) -> int:
+    """Run the real programs of an environment against an emulated AWS, and report everything it would refuse.
+
+    Exit code: 0 it passes; 1 something is refused; 2 the command or a file is wrong; 3 the emulator or the
+    machine does not play along.
+    """
+    from pinwheel.rehearse_command import rehearse_once  # noqa: PLC0415
+
+    return rehearse_once(environment, layer or [], json, environments, debug=context.obj)
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    environment: EnvironmentName = "local",
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Of the AWS endpoint; 0 is any free one.  [default: 4588]"),
+    ] = None,
+    json: Json = None,
+    environments: Directory = None,
+) -> int:
+    """Rehearse an environment and leave the emulated AWS running. Ctrl-C stops everything."""
+    from pinwheel import up as command  # noqa: PLC0415
+
+    return command.up(environment, port, json, environments, debug=context.obj)
+
+
+@app.command()
+def down() -> int:
+    """Stop the world that `pinwheel up` left running, or what is left of it."""
+    from pinwheel import up as command  # noqa: PLC0415
+
+    return command.down()
+
+
+@app.command()
+def status() -> int:
+    """Show what is up. Exit code 0 when something is, else 1."""
+    from pinwheel import up as command  # noqa: PLC0415
+
+    return command.status()

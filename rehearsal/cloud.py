@@ -1,0 +1,176 @@
+"""The emulated AWS as the adapters see it: boto3 calls, each judged by the botocore model before it leaves."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from emulator.process import CREDENTIALS
+from rehearsal import placeholders
+from rehearsal.checks.botocore_model import check_request
+from rehearsal.checks.problem import Problem
+from rehearsal.mapping import camel, mapped
+from rehearsal.service_models import session
+
+SEED_HEADER = "X-Pinwheel-Seed"
+"""The emulator draws the random part of new ids from this header's value: the same program, the same ids."""
+
+
+class Refused(Exception):  # noqa: N818 - reads as what it is
+    """The resource would be refused by AWS; `problems` say what about it."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class NotSent(Exception):  # noqa: N818 - reads as what it is
+    """The requests were judged and found good but, in a dry run, not sent."""
+
+
+@dataclass
+class Created:
+    """What an adapter reports: the physical id, and the outputs that AWS adds to the inputs."""
+
+    id: str
+    outputs: dict[str, Any] = field(default_factory=dict)
+    unchecked: tuple[str, ...] = ()
+
+
+class Cloud:
+    """Clients of one emulated account and region, safe to use from several threads."""
+
+    def __init__(self, endpoint: str, account: str, region: str) -> None:
+        self.endpoint = endpoint
+        self.account = account
+        self.region = region
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._acting = threading.local()
+
+    @cached_property
+    def _config(self) -> Config:
+        # check_request is stricter than botocore's own validation, and a retry would only hide a gap.
+        return Config(
+            parameter_validation=False,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=16,
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+
+    def client(self, service: str) -> Any:
+        """The shared client of a service."""
+        found = self._clients.get(service)
+        if found is None:
+            with self._lock:
+                found = self._clients.get(service) or self._new_client(service)
+                self._clients[service] = found
+        return found
+
+    def _new_client(self, service: str) -> Any:
+        client: Any = session().create_client(
+            service,
+            region_name=self.region,
+            endpoint_url=self.endpoint,
+            config=self._config,
+            **CREDENTIALS,
+        )
+        client.meta.events.register("before-call", self._add_seed)
+        return client
+
+    @contextmanager
+    def acting_for(self, urn: str, *, dry: bool = False) -> Iterator[None]:
+        """This thread's calls are made for `urn`, and end together.
+
+        The first refusal does not end them: from then on requests are judged and answered with stand-ins, as
+        all are when `dry`, and at the end Refused tells what all the calls have against the resource.
+        Ends in NotSent when `dry` and nothing is wrong.
+        """
+        acting = self._acting
+        acting.urn, acting.dry, acting.problems = urn, dry, []
+        try:
+            yield
+            if acting.problems:
+                raise Refused(*acting.problems)
+            if dry:
+                raise NotSent
+        finally:
+            acting.urn, acting.dry, acting.problems = "", False, None
+
+    def _add_seed(self, params: dict[str, Any], **_: Any) -> None:
+        params["headers"][SEED_HEADER] = getattr(self._acting, "urn", "")
+
+    def call(
+        self,
+        service: str,
+        operation: str,
+        request: Mapping[str, Any],
+        property_of: Callable[[str], str] = lambda path: path,
+    ) -> dict[str, Any]:
+        """One checked call. Outside of `acting_for`, raises Refused with everything that is wrong with it."""
+        problems = check_request(service, operation, request, property_of)
+        if not problems and not getattr(self._acting, "dry", False):
+            try:
+                return self._send(service, operation, request)
+            except Refused as refused:
+                problems = list(refused.problems)
+        collected: list[Problem] | None = getattr(self._acting, "problems", None)
+        if collected is None:
+            raise Refused(*problems)
+        self._acting.dry = True
+        collected += problems
+        return placeholders.response(service, operation)
+
+    def _send(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return self.client(service)._make_api_call(operation, request)
+        except ClientError as error:
+            told = error.response["Error"]
+            reason = f"was refused by {service}: {told.get('Message', '')}"
+            raise Refused(Problem("", operation, reason, _remedy(told))) from None
+        except BotoCoreError as error:
+            reason = f"did not reach {service}: {error}"
+            raise Refused(Problem("", operation, reason, "see the emulator's log")) from None
+
+    def create(
+        self,
+        service: str,
+        operation: str,
+        inputs: Mapping[str, Any],
+        *,
+        renames: Mapping[str, str] | None = None,
+        omit: Iterable[str] = (),
+        within: str = "",
+        tags: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> "Answer":
+        """Maps `inputs` to the operation and calls it; see `rehearsal.mapping.mapped` for the parameters."""
+        request = mapped(
+            service, operation, inputs, renames=renames, omit=omit, within=within, tags=tags, extra=extra
+        )
+        response = self.call(service, operation, request.request, request.property_of)
+        response.pop("ResponseMetadata", None)
+        return Answer(response, tuple(request.unused))
+
+
+@dataclass
+class Answer:
+    """A response, and the inputs that found no place in the request."""
+
+    response: dict[str, Any]
+    unchecked: tuple[str, ...]
+
+    def created(self, identity: str, outputs: Mapping[str, Any] | None = None) -> Created:
+        """The adapter's report, with outputs in Pulumi's case."""
+        return Created(identity, camel(outputs or {}), self.unchecked)
+
+
+def _remedy(error: Mapping[str, Any]) -> str:
+    return f"{error.get('Code', 'the API')} says what it expects; correct the property it names"

@@ -1,0 +1,102 @@
+"""Stand-in outputs of a resource that was not created, so that the program goes on and every refusal is found.
+
+They have the shape that the SDK declares for the type, down to nested objects, and carry a marker by which
+everything that needs it is recognised.
+"""
+
+import importlib
+import inspect
+import typing
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pulumi import _types
+
+from rehearsal.service_models import operation_output
+
+MARKER = "not-created:"
+_DEPTH = 4
+_RESPONSE_DEPTH = 6
+_MODULES = {"index": "", "lambda": "lambda_"}
+"""Modules whose Python name is another."""
+
+
+def outputs(token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of a resource of type `token` that does not exist; given inputs stand as they are."""
+    kind = _class(token)
+    if kind is None:
+        return dict(inputs)
+    names = _types.resource_py_to_pulumi_names(kind)
+    declared = {names.get(key, key): value for key, value in _types.resource_types(kind).items()}
+    return {
+        **{key: _value(value, f"{MARKER}{name}.{key}", _DEPTH) for key, value in declared.items()},
+        **inputs,
+    }
+
+
+def response(service: str, operation: str) -> dict[str, Any]:
+    """A stand-in for the response of a call that was not made, in the shape of the service's model."""
+    shape = operation_output(service, operation)
+    return {} if shape is None else _member(shape, f"{MARKER}{operation}", _RESPONSE_DEPTH)
+
+
+def _member(shape: Any, marker: str, depth: int) -> Any:
+    kind = shape.type_name
+    if kind == "structure":
+        members = shape.members.items() if depth else ()
+        return {name: _member(member, f"{marker}.{name}", depth - 1) for name, member in members}
+    if kind == "list":
+        return [_member(shape.member, marker, depth - 1)] if depth else []
+    if kind == "map":
+        return {}
+    if kind in ("integer", "long", "float", "double"):
+        return 1
+    return False if kind == "boolean" else marker
+
+
+def mentions(value: Any) -> str:
+    """The name of a resource that was not created and that `value` mentions at any depth, or an empty string."""
+    if isinstance(value, str):
+        at = value.find(MARKER)
+        return value[at + len(MARKER) :].split(".", 1)[0].split('"', 1)[0] if at >= 0 else ""
+    if isinstance(value, Mapping):
+        return next((found for each in value.values() if (found := mentions(each))), "")
+    if isinstance(value, list):
+        return next((found for each in value if (found := mentions(each))), "")
+    return ""
+
+
+@cache
+def _class(token: str) -> type | None:
+    """`aws:eks/cluster:Cluster` is pulumi_aws.eks.Cluster, `random:index/randomId:RandomId` is
+    pulumi_random.RandomId.
+    """
+    package, module, name = token.split(":")
+    # `kubernetes:core/v1:Pod` is pulumi_kubernetes.core.v1.Pod; the others' second part repeats the name.
+    module = module.replace("/", ".") if package == "kubernetes" else module.split("/")[0]
+    path = f"pulumi_{package}.{_MODULES.get(module, module)}".removesuffix(".")
+    try:
+        found = getattr(importlib.import_module(path), name, None)
+    except ImportError:
+        return None
+    return found if inspect.isclass(found) else None
+
+
+def _value(kind: Any, marker: str, depth: int) -> Any:
+    if kind is str:
+        return marker
+    if kind is int or kind is float:
+        return 1
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (list, typing.Sequence) or (origin is not None and "Sequence" in str(origin)):
+        return [_value(arguments[0], marker, depth - 1)] if depth and arguments else []
+    if origin is not None and type(None) in arguments:
+        return _value(next(each for each in arguments if each is not type(None)), marker, depth)
+    if depth and _types.is_output_type(kind):
+        names = _types._py_to_pulumi_names_from_py_properties(kind)  # noqa: SLF001 - no public way to the names
+        return {
+            names.get(key, key): _value(value, marker, depth - 1)
+            for key, value in _types.output_type_types(kind).items()
+        }
+    return None

@@ -1,0 +1,85 @@
+"""The rules by which a rehearsal judges resources: each attaches a pure check to the resource types it concerns.
+
+A rule may look at one resource (`check`), keep what later ones need (`remember`), and speak once more when
+every layer is known (`whole`).
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from infra.environment import Environment
+from rehearsal.checks.capacity import check_scaling
+from rehearsal.checks.problem import Problem
+from rehearsal.checks.secrets import SecretScan
+from rehearsal.record import Record
+from rehearsal.rules.instances import InstanceTypes
+from rehearsal.rules.kubernetes import KubernetesObjects
+from rehearsal.rules.policies import Policies
+from rehearsal.rules.references import References
+from rehearsal.rules.rule import Rule
+from rehearsal.rules.scheduling import Scheduling
+from rehearsal.rules.subnets import Subnets
+from rehearsal.rules.versions import Versions
+
+
+class Scaling(Rule):
+    """min <= desired <= max, wherever they stand."""
+
+    def check(self, record: Record) -> Iterable[Problem]:
+        """Every group of bounds in the inputs."""
+        return check_scaling(record.inputs)
+
+
+class Rules:
+    """All rules over all layers of one environment."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._rules: tuple[Rule, ...] = (
+            Scaling(),
+            Policies(),
+            References(environment),
+            Subnets(),
+            InstanceTypes(environment),
+            Versions(),
+            KubernetesObjects(environment.cluster.kubernetes_version),
+            Scheduling(environment),
+        )
+        self._secrets = SecretScan()
+        self._lock = threading.Lock()
+
+    def check(self, record: Record) -> Iterator[Problem]:
+        """What the rules have against one resource."""
+        for name in record.secret_inputs:
+            self._secrets.learn(record.inputs.get(name))
+        for rule in self._rules:
+            with self._lock:
+                problems = list(rule.check(record))
+            yield from problems
+
+    def remember(self, record: Record) -> None:
+        """Keeps what later resources are judged by."""
+        for name in record.secret_outputs:
+            self._secrets.learn(record.outputs.get(name))
+        with self._lock:
+            for rule in self._rules:
+                rule.remember(record)
+
+    def check_whole(self) -> list[tuple[str, Problem]]:
+        """What can be said only now; pairs of URN and problem."""
+        return [found for rule in self._rules for found in rule.whole()]
+
+    def check_outputs(
+        self, records: Iterable[Record], outputs: Mapping[str, Any], secret: frozenset[str]
+    ) -> list[Problem]:
+        """Plain-text secrets in a stack's outputs and in what its resources show."""
+        problems = list(self._secrets.check_outputs(outputs, lambda path: path.split(".")[0] in secret))
+        for record in records:
+            if record.custom and record.layer_resource:
+                problems += self._shown_secrets(record)
+        return problems
+
+    def _shown_secrets(self, record: Record) -> Iterator[Problem]:
+        hidden = record.secret_outputs
+        for problem in self._secrets.check_leaks(record.outputs, lambda path: path.split(".")[0] in hidden):
+            yield problem.at(f"{record.name}")

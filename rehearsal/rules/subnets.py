@@ -1,0 +1,41 @@
+"""Subnets lie inside their VPC and do not overlap; other CIDRs are CIDRs."""
+
+from collections.abc import Iterable, Iterator
+
+from rehearsal.checks.network import check_cidr, check_subnets
+from rehearsal.checks.problem import Problem
+from rehearsal.record import Record
+from rehearsal.rules.rule import Rule
+
+_CIDR_PROPERTIES = ("cidrBlock", "cidrIpv4", "destinationCidrBlock")
+
+
+class Subnets(Rule):
+    """Judges a subnet beside those that its VPC already has."""
+
+    def __init__(self) -> None:
+        self._vpcs: dict[str, str] = {}
+        self._subnets: dict[str, dict[str, str]] = {}
+
+    def check(self, record: Record) -> Iterable[Problem]:
+        """CIDRs of any resource; a subnet's place in its VPC."""
+        return self._problems(record) if record.type.startswith("aws:") else ()
+
+    def _problems(self, record: Record) -> Iterator[Problem]:
+        malformed = False
+        for name in _CIDR_PROPERTIES:
+            if isinstance(record.inputs.get(name), str):
+                for problem in check_cidr(record.inputs[name], name):
+                    malformed = True
+                    yield problem
+        vpc = record.inputs.get("vpcId", "")
+        if record.type == "aws:ec2/subnet:Subnet" and vpc in self._vpcs and not malformed:
+            known = self._subnets.setdefault(vpc, {})
+            together = {**known, record.name: record.inputs["cidrBlock"]}
+            yield from (problem for name, problem in check_subnets(self._vpcs[vpc], together) if name == record.name)
+            known[record.name] = record.inputs["cidrBlock"]
+
+    def remember(self, record: Record) -> None:
+        """VPCs."""
+        if record.type == "aws:ec2/vpc:Vpc":
+            self._vpcs[record.id] = record.inputs["cidrBlock"]
