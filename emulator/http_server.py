@@ -87,6 +87,12 @@ class Handler(BaseHTTPRequestHandler):
         self._run_application(body)
         self.wfile.flush()
 
+    def handle_expect_100(self) -> bool:
+        """The client waits for this line before it sends the body (S3 uploads): it must leave at once."""
+        allowed = super().handle_expect_100()
+        self.wfile.flush()
+        return allowed
+
     def _read_body(self) -> bytes:
         length = self.headers.get("Content-Length")
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():

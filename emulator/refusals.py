@@ -93,6 +93,16 @@ def busy(environ: dict[str, Any], seconds: float) -> Response:
     )
 
 
+_S3_MISSING: Final = ("metrics", "analytics", "intelligent-tiering", "metadataTable", "metadataConfiguration")
+"""Sub-resources of buckets that moto does not know: it takes such a request for CreateBucket or ListObjects."""
+
+
+def asks_for_missing_s3(environ: dict[str, Any]) -> bool:
+    """Whether an S3 request is about a sub-resource that moto would mistake for the bucket itself."""
+    query = environ.get("QUERY_STRING", "")
+    return any(part.partition("=")[0] in _S3_MISSING for part in query.split("&")) if query else False
+
+
 def unanswered(environ: dict[str, Any]) -> Response:
     """No handler took the request: the operation is missing here, or AWS has none such either."""
     signing = signing_name(environ) or "s3"

@@ -6,7 +6,8 @@ written for threads, and with one interpreter lock nothing is lost. And whatever
 error that says what was wrong: see `emulator.errors`.
 """
 
-import functools
+import importlib
+import os
 import socket
 import sys
 import threading
@@ -14,19 +15,18 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import moto.core.responses
 from moto import backends
 from moto.core.base_backend import BackendDict
 from moto.core.request import Request
 from moto.core.responses import BaseResponse
-from moto.core.utils import method_names_from_class
 from moto.moto_server.werkzeug_app import SIGNING_ALIASES, DomainDispatcherApplication, create_backend_app
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from emulator import refusals
+from emulator import corrections, refusals
 from emulator.http_server import Server
-from emulator.services import OWN, PRELOADED, own_handler
+from emulator.identifiers import Seeding
+from emulator.services import PRELOADED, own_handler
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
 SWITCH_INTERVAL_SECONDS: Final = 0.0005
@@ -55,6 +55,7 @@ class Application(DomainDispatcherApplication):
         super().__init__(create_backend_app)  # pyright: ignore[reportArgumentType]
         self._handlers: dict[str, Handler | None] = {}
         self._one_at_a_time = threading.Lock()
+        self._seeding = Seeding()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request; never raises."""
@@ -75,18 +76,25 @@ class Application(DomainDispatcherApplication):
 
     def _answer(self, environ: dict[str, Any]) -> Response:
         service = refusals.signing_name(environ)
+        self._seeding.before(environ)
         if service is None:
-            return refusals.checked(environ, Response.from_app(self.get_application(environ), environ))
+            return self._answer_by_flask(environ, "s3")
         if service not in self._handlers:
             self._handlers[service] = self._single_handler(service)
         handler = self._handlers[service]
         if handler is None:
-            if refusals.service_model(service) is None:
-                return refusals.unanswered(environ)
-            return refusals.checked(environ, Response.from_app(self.get_application(environ), environ))
+            return self._answer_by_flask(environ, service)
         request = ServiceRequest(environ)
         status, headers, body = handler(request, request.raw_url, dict(request.headers))
         return refusals.checked(environ, Response(body, status, headers))
+
+    def _answer_by_flask(self, environ: dict[str, Any], service: str) -> Response:
+        host = self.infer_service_region_host(environ, environ["PATH_INFO"])
+        if host is not None and self.get_backend_for_host(host) is None:
+            return refusals.unanswered(environ)
+        if service == "s3" and refusals.asks_for_missing_s3(environ):
+            return refusals.unanswered(environ)
+        return refusals.checked(environ, Response.from_app(self.get_application(environ), environ))
 
     def _single_handler(self, service: str) -> Handler | None:
         """The handler that all URLs of a service share; None when Flask has to choose between several."""
@@ -107,24 +115,25 @@ class Application(DomainDispatcherApplication):
 
 
 def _backend(name: Any) -> Any:
+    """moto's backend of the emulated account and region, where the requests will look for it."""
     of_account: BackendDict[Any] = backends.get_backend(name)
-    regions = of_account["123456789012"]
-    return regions["us-east-1" if "us-east-1" in regions else "aws"]
+    regions = of_account[os.environ["MOTO_ACCOUNT_ID"]]
+    region = os.environ["AWS_DEFAULT_REGION"]
+    return regions[region if region in regions else "aws"]
 
 
 def preload() -> None:
     """Import the backends that a rehearsal uses, in the order it needs them, and their operation models."""
     for name in PRELOADED:
-        _backend(name)
-    for name in OWN:
-        own_handler(name)
+        if own_handler(name) is None:
+            _backend(name)
+    importlib.import_module("emulator.glue.iceberg")
 
 
 def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve on a listening socket until the process ends; `on_ready` is called when requests are answered."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    # moto lists a class's methods anew for every request: 1.5 ms for EC2, whose answer never changes.
-    moto.core.responses.method_names_from_class = functools.cache(method_names_from_class)
+    corrections.apply()
     server = Server(listener, Application())
     threading.Thread(target=preload, daemon=True).start()
     on_ready()

@@ -1,44 +1,35 @@
 """Which services this package answers itself and which of moto's are loaded at the start."""
 
+import importlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
 PRELOADED: Final = (
-    *("ec2", "iam", "logs", "route53", "s3", "kms", "sqs", "events", "secretsmanager", "rds"),
-    *("glue", "ecr", "cloudwatch", "backup", "lambda", "ssm", "sns", "sts"),
+    *("ec2", "iam", "logs", "route53", "s3", "kms", "eks", "sqs", "events", "secretsmanager", "rds", "kafka"),
+    *("glue", "kafkaconnect", "backup", "ecr", "cloudwatch", "lambda", "ssm", "sns", "sts"),
 )
-"""moto's names, in the order in which the layers use them."""
+"""Services in the order in which the layers use them, by signing name or moto's name."""
 
 
-def _eks() -> Callable[..., Any]:
-    from emulator.eks.responses import EksResponse  # noqa: PLC0415 - each service loads when it is first used
-
-    return EksResponse.dispatch
-
-
-def _kafka() -> Callable[..., Any]:
-    from emulator.kafka.responses import KafkaResponse  # noqa: PLC0415
-
-    return KafkaResponse.dispatch
-
-
-def _kafkaconnect() -> Callable[..., Any]:
-    from emulator.kafkaconnect.responses import KafkaConnectResponse  # noqa: PLC0415
-
-    return KafkaConnectResponse.dispatch
-
-
-OWN: Final[dict[str, Callable[[], Callable[..., Any]]]] = {
-    "eks": _eks,
-    "kafka": _kafka,
-    "kafkaconnect": _kafkaconnect,
+OWN: Final = {
+    "eks": "emulator.eks.responses:EksResponse",
+    "kafka": "emulator.kafka.responses:KafkaResponse",
+    "kafkaconnect": "emulator.kafkaconnect.responses:KafkaConnectResponse",
+    "rds": "emulator.rds.responses:EmulatedRdsResponse",
+    "glue": "emulator.glue.responses:EmulatedGlueResponse",
+    "backup": "emulator.backup:EmulatedBackupResponse",
+    "kms": "emulator.kms:EmulatedKmsResponse",
+    "secretsmanager": "emulator.secretsmanager:EmulatedSecretsManagerResponse",
 }
-"""By signing name: what loads the service and returns its handler."""
+"""By signing name: module and class of the services that this package answers or extends."""
 
 
 @cache
 def own_handler(signing: str) -> Callable[..., Any] | None:
-    """The handler of a service that this package answers; None for moto's."""
-    load = OWN.get(signing)
-    return load() if load else None
+    """The handler of a service that this package answers, imported when first needed; None for moto's."""
+    if signing not in OWN:
+        return None
+    module, _, name = OWN[signing].partition(":")
+    handler: Callable[..., Any] = getattr(importlib.import_module(module), name).dispatch
+    return handler

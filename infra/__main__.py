@@ -1,5 +1,7 @@
 """Where Pulumi enters: the stack's name says which environment and which layer."""
 
+import os
+
 import pulumi
 
 from infra import environment_file, program
@@ -12,6 +14,8 @@ def main() -> None:
         environment = environment_file.load(name)
     except (ValueError, environment_file.InvalidEnvironment) as error:
         raise pulumi.RunError(str(error)) from None
+    if os.environ.get(program.UNPROTECT_VARIABLE) == name:
+        environment = environment.model_copy(update={"protect": False})
     program.run(environment, layer)
 
 

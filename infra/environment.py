@@ -124,7 +124,8 @@ class Cluster(Settings):
     kubernetes_version: Annotated[str, Field(pattern=r"^1\.\d{2}$")]
     public_access_cidrs: tuple[ipaddress.IPv4Network, ...] = ()
     """Who may reach the API server from outside. Empty: private endpoint only."""
-    administrators: tuple[RoleArn, ...] = ()
+    administrators: Annotated[tuple[RoleArn, ...], Field(min_length=1)]
+    """Roles that may do everything in the cluster. Who runs `pulumi up` must be able to take one of them."""
     log_retention: Days
     system_nodes: NodeGroup
     karpenter: Karpenter

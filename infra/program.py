@@ -27,6 +27,9 @@ LAYERS = MappingProxyType(
 )
 """In the order in which they are brought up; they come down in reverse."""
 
+UNPROTECT_VARIABLE = "PINWHEEL_UNPROTECT"
+"""The environment that it names is run without protection against deletion: the way to `pinwheel destroy`."""
+
 
 def run(environment: Environment, layer: str) -> None:
     """Declares the resources of `layer`; the module `infra.stacks.<layer>` says which."""

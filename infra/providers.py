@@ -10,8 +10,9 @@ from infra.contracts import ClusterContract
 from infra.environment import Environment
 
 _SERVICES = (
-    "backup", "budgets", "cloudwatch", "cloudwatchlogs", "ec2", "ecr", "eks", "events", "glue", "iam", "kafka",
-    "kafkaconnect", "kms", "lambda_", "rds", "route53", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
+    "appautoscaling", "backup", "budgets", "cloudwatch", "cloudwatchlogs", "ec2", "ecr", "eks", "events",
+    "glue", "iam", "kafka", "kafkaconnect", "kms", "lambda_", "rds", "route53", "s3", "secretsmanager",
+    "sns", "sqs", "ssm", "sts",
 )  # fmt: skip
 
 

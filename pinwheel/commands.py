@@ -116,3 +116,52 @@ def status() -> int:
     from pinwheel import up as command  # noqa: PLC0415
 
     return command.status()
+
+
+@app.command()
+def deploy(
+    context: typer.Context,
+    environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT")],
+    layer: Annotated[
+        list[str] | None, typer.Option("--layer", metavar="LAYER", help="Only this layer; repeatable.")
+    ] = None,
+    *,
+    preview: Annotated[bool, typer.Option("--preview", help="Only show what would change.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    skip_rehearsal: Annotated[bool, typer.Option("--skip-rehearsal", help="Deploy without it.")] = False,
+    environments: Directory = None,
+) -> int:
+    """Bring an environment up in AWS with the Pulumi CLI, layer by layer, once its rehearsal passes."""
+    from pinwheel import deploy as command  # noqa: PLC0415
+
+    return command.deploy(
+        environment,
+        layer or [],
+        environments,
+        preview=preview,
+        yes=yes,
+        skip_rehearsal=skip_rehearsal,
+        debug=context.obj,
+    )
+
+
+@app.command()
+def destroy(
+    environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT")],
+    layer: Annotated[
+        list[str] | None, typer.Option("--layer", metavar="LAYER", help="Only this layer; repeatable.")
+    ] = None,
+    *,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; a protected one asks anyway.")
+    ] = False,
+    unprotect: Annotated[bool, typer.Option("--unprotect", help="Take its protection off first.")] = False,
+    skip_drain: Annotated[bool, typer.Option("--skip-drain", help="Leave what runs in the cluster.")] = False,
+    environments: Directory = None,
+) -> int:
+    """Take an environment down, the last layer first; the cluster is drained before it goes."""
+    from pinwheel import deploy as command  # noqa: PLC0415
+
+    return command.destroy(
+        environment, layer or [], environments, yes=yes, unprotect=unprotect, skip_drain=skip_drain
+    )

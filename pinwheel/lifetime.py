@@ -11,7 +11,7 @@ Of `kill -9` nobody is told; the emulator notices by itself, because the pipe to
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -39,7 +39,7 @@ def take_over_signals() -> None:
 
 
 @contextmanager
-def at_signal(end: Callable[[], None]) -> Iterator[None]:
+def at_signal(end: Callable[[], None]) -> Generator[None]:
     """While the context is open, a signal calls `end`.
 
     `end` runs between any two instructions of the main thread: it must take no lock that is not reentrant,

@@ -4,6 +4,8 @@ Signals are taken over before anything slow is imported, so that Ctrl-C during t
 as at any other moment.
 """
 
+import contextlib
+import os
 import sys
 
 from pinwheel import lifetime
@@ -14,4 +16,9 @@ def main() -> None:
     lifetime.take_over_signals()
     from pinwheel import commands  # noqa: PLC0415 - typer takes a while to import: see above
 
-    sys.exit(commands.run(sys.argv[1:]))
+    code = commands.run(sys.argv[1:])
+    with contextlib.suppress(OSError, ValueError):  # whoever read us may have gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Taking Pulumi's modules apart object by object would take another second or two.
+    os._exit(code)

@@ -13,6 +13,7 @@ from rehearsal.record import Record, Refusal, Status
 from rehearsal.rehearse import LayerResult, Rehearsal
 
 _LONGEST_VALUE = 160
+_LONGEST_CRASH = 300
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def _layers(layers: Iterable[LayerResult]) -> Iterator[Text]:
         counts = Counter(record.status for record in resources(layer))
         yield Text(
             f"  {layer.name:<10} {counts[Status.CREATED]:>4} created  "
-            f"{counts[Status.RECORDED]:>3} recorded only  {counts[Status.FAILED]:>3} refused  {layer.seconds:>5.1f} s"
+            f"{counts[Status.RECORDED]:>3} recorded only  {counts[Status.FAILED]:>3} refused  "
+            f"{layer.seconds:>5.1f} s"
         )
 
 
@@ -111,7 +113,9 @@ def _crashes(layers: Iterable[LayerResult], *, debug: bool) -> Iterator[Text]:
     for layer in layers:
         if layer.crash:
             hint = "" if debug else " (--debug shows where)"
-            yield Text(f"{layer.name}: its program ended with {_one_line(layer.crash)}{hint}", "red")
+            yield Text(
+                f"{layer.name}: its program ended with {_short(layer.crash, _LONGEST_CRASH)}{hint}", "red"
+            )
             if debug:
                 yield Text(layer.crash_trace.rstrip())
 
@@ -130,8 +134,12 @@ def _refusals(refusals: list[Refusal]) -> Iterator[Text]:
 
 def _shown(value: object) -> str:
     text = str(value) if isinstance(value, str | int | float | bool) else repr(value)
-    text = _one_line(text)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+    return _short(text, _LONGEST_VALUE)
+
+
+def _short(text: str, longest: int) -> str:
+    line = _one_line(text)
+    return line if len(line) <= longest else f"{line[:longest]}..."
 
 
 def _one_line(text: str) -> str:

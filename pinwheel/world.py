@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -100,7 +100,7 @@ def write(world: World) -> None:
 
 
 @contextmanager
-def claimed(world: World) -> Iterator[list[str]]:
+def claimed(world: World) -> Generator[list[str]]:
     """While the context is open the file is `world`'s. Yields notes on what an earlier run left.
 
     Raises Failure when a world is up already, or the directory cannot be written.

@@ -13,7 +13,6 @@ from preflight.graph import Graph, Resource
 _ACCESS = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
 _NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 _HELM = "kubernetes:helm.sh/v3:Release"
-_CRD = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 _NODE_OWNERS = ("kubernetes:karpenter.sh/v1:NodePool", "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass")
 _ROUTES = (
     "aws:ec2/route:Route", "aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/natGateway:NatGateway",
@@ -38,7 +37,8 @@ class Stuck:
 def check(graph: Graph) -> list[Stuck]:
     """Every way in which tearing the environment down could stick."""
     kubernetes = graph.of_type("kubernetes:*")
-    karpenter = [each for each in graph.of_type(_HELM) if each.name == "karpenter"]
+    karpenter = [each for each in graph.of_type(_HELM) if each.name.startswith("karpenter")]
+    controller = [each for each in karpenter if each.name == "karpenter"]
     nodes = [*graph.of_type(_NODE_GROUP), *graph.of_type(*_NODE_OWNERS)]
     return [
         *_outlive(
@@ -51,18 +51,13 @@ def check(graph: Graph) -> list[Stuck]:
             graph,
             karpenter,
             graph.of_type(*_NODE_OWNERS),
-            "nobody is left to remove its finalizer and end its instances (pulumi-kubernetes#1739)",
+            "nobody is left to remove its finalizer and end its instances (pulumi-kubernetes#1739), "
+            "or its CRD goes and takes it along behind Pulumi's back",
         ),
         *_outlive(
             graph,
-            graph.of_type(_CRD),
-            graph.of_type(*_NODE_OWNERS),
-            "deleting a CRD deletes its objects behind Pulumi's back",
-        ),
-        *_outlive(
-            graph,
-            graph.of_type(_NODE_GROUP),
-            karpenter,
+            [each for each in graph.of_type(_NODE_GROUP) if each.name == "system"],
+            controller,
             "the controller has no node to run on and its finalizers stay",
         ),
         *_outlive(

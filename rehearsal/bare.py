@@ -1,13 +1,15 @@
 """Pulumi's own mocks, answering every resource with its inputs: the yardstick of the rehearsal's speed."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 import pulumi
 from pulumi.runtime import mocks
 
 from infra import program
+from infra.contracts import ClusterContract, NetworkContract
 from infra.environment import Environment
 from rehearsal.rehearse import Program, run_program
 
@@ -32,12 +34,27 @@ _READ_BY_PROGRAMS: dict[str, Any] = {
 }
 """What programs join into strings: under bare mocks an output that is not there would end them."""
 
+_MADE_UP = {
+    str(pulumi.Output[str]): "bare",
+    str(pulumi.Output[int]): 1,
+    str(pulumi.Output[list[str]]): ["subnet-a", "subnet-b", "subnet-c"],
+    str(pulumi.Output[dict[str, str]]): {},
+}
+_CONTRACTS: dict[str, Any] = {
+    kind.LAYER: {
+        "contract": {
+            "version": kind.VERSION,
+            **{field.name: _MADE_UP[str(get_type_hints(kind)[field.name])] for field in dataclasses.fields(kind)},
+        }
+    }
+    for kind in (NetworkContract, ClusterContract)
+}
+
 
 class BareMocks(pulumi.runtime.Mocks):
-    """Returns inputs; `contracts` are the outputs of the stacks that are referred to."""
+    """Returns inputs, and made-up contracts for the stacks that are referred to."""
 
-    def __init__(self, contracts: dict[str, Any]) -> None:
-        self.contracts = contracts
+    def __init__(self) -> None:
         self.resources = 0
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
@@ -49,15 +66,18 @@ class BareMocks(pulumi.runtime.Mocks):
         """The inputs, plus what programs read."""
         self.resources += 1
         if args.typ == "pulumi:pulumi:StackReference":
-            return args.name, {**args.inputs, "outputs": self.contracts[args.name.rsplit("/", 1)[-1]]}
-        return f"{args.name}-id", {**_READ_BY_PROGRAMS, **args.inputs}
+            return args.name, {**args.inputs, "outputs": _CONTRACTS[args.name.rsplit("-", 1)[-1]]}
+        outputs = {**_READ_BY_PROGRAMS, **args.inputs}
+        if "vpcConfig" in args.inputs:  # both an input and, with the cluster's own security group, an output
+            outputs["vpcConfig"] = {**args.inputs["vpcConfig"], **_READ_BY_PROGRAMS["vpcConfig"]}
+        return f"{args.name}-id", outputs
 
 
 def run_bare(
-    environment: Environment, contracts: dict[str, Any], extra: Sequence[tuple[str, Program]] = ()
+    environment: Environment, extra: Sequence[tuple[str, Program]] = ()
 ) -> tuple[int, float]:
     """Runs every layer's program under bare mocks; returns the number of resources and the seconds."""
-    bare = BareMocks(contracts)
+    bare = BareMocks()
     programs: list[tuple[str, Program]] = [
         (name, lambda each, layer=name: program.run(each, layer)) for name in program.LAYERS
     ]

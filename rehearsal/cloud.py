@@ -1,4 +1,4 @@
-"""The emulated AWS as the adapters see it: boto3 calls, each judged by the botocore model before it leaves."""
+"""The emulated AWS as the adapters see it: boto3 calls, each judged by its model before it leaves."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -121,12 +121,31 @@ class Cloud:
                 return self._send(service, operation, request)
             except Refused as refused:
                 problems = list(refused.problems)
+        self.refuse(*problems)
+        return placeholders.response(service, operation)
+
+    def refuse(self, *problems: Problem) -> None:
+        """Notes what is wrong with the resource; outside of `acting_for`, raises Refused."""
         collected: list[Problem] | None = getattr(self._acting, "problems", None)
         if collected is None:
             raise Refused(*problems)
         self._acting.dry = True
         collected += problems
-        return placeholders.response(service, operation)
+
+    def judge(
+        self,
+        service: str,
+        operation: str,
+        inputs: Mapping[str, Any],
+        *,
+        renames: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Judges a call that the provider makes only later, such as the one that deletes the resource."""
+        request = mapped(service, operation, inputs, renames=renames, extra=extra)
+        problems = check_request(service, operation, request.request, request.property_of)
+        if problems:
+            self.refuse(*problems)
 
     def _send(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         try:

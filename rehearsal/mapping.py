@@ -59,16 +59,18 @@ def mapped(
     """Builds the request of `operation` from `inputs`.
 
     `renames`: Pulumi property -> API member. A property is named alone (at any depth) or by its path from
-    the top; a top-level one may go to a path, as in `{"vpcId": "Network.VpcIds"}`, where each list on the
-    way gets one item.
-    `omit`: properties (alone or by path) that the adapter handles itself.
+    the top. The member may be a path below the property's own place, as in `{"vpcId": "Network.VpcIds"}`;
+    each list on the way gets one item.
+    `omit`: properties that the adapter handles itself; nested ones by path.
     `within`: the member that takes the properties for which the operation itself has no member.
     `tags`: put in the form the operation wants (a map, or a list of key and value).
     `extra`: further parameters, by member or path.
     """
     shape = operation_input(service, operation)
     result = Mapped({}, renames=renames or {})
-    _Mapper(result, _ALWAYS_OMITTED.union(omit)).fill(shape, inputs, within)
+    mapper = _Mapper(result, frozenset(omit))
+    given = {key: value for key, value in inputs.items() if key not in _ALWAYS_OMITTED}
+    result.request = mapper.structure(given, shape, _Place("", ""), within)
     for path, value in (extra or {}).items():
         _place(result.request, shape, path, value)
     if tags:
@@ -84,49 +86,30 @@ class _Mapper:
         self.renames = result.renames
         self.omitted = omitted
 
-    def fill(self, shape: Any, inputs: Mapping[str, Any], within: str) -> None:
-        """Puts each of the resource's properties where it belongs."""
-        inner = shape.members[within] if within else None
-        for key, value in inputs.items():
-            if value is None or key in self.omitted:
+    def structure(
+        self, given: Mapping[str, Any], shape: Any, place: "_Place", within: str = ""
+    ) -> dict[str, Any]:
+        """The request's form of an object's properties."""
+        request: dict[str, Any] = {}
+        plain = _INDEX.sub("", place.property) + "." if place.property else ""
+        for key, value in given.items():
+            if value is None or plain + key in self.omitted:
                 continue
-            target = self.renames.get(key, key)
-            if "." in target:
-                self._far(shape, key, target, value)
-            elif (name := _member(target, shape)) is not None:
-                self._put(self.result.request, shape.members[name], value, _Place(name, key))
-            elif inner is not None and (name := _member(target, inner)) is not None:
-                into = self.result.request.setdefault(within, {})
-                self._put(into, inner.members[name], value, _Place(f"{within}.{name}", key))
+            target = self.renames.get(plain + key) or self.renames.get(key)
+            if target is None or "." not in target:
+                target = (target and _target(target, shape, within)) or _target(key, shape, within)
+            if target is None:
+                self.result.unused.append(plain + key)
             else:
-                self.result.unused.append(key)
+                self._put(request, shape, target, value, place.within(target, key, shape))
+        return request
 
-    def _far(self, shape: Any, key: str, target: str, value: Any) -> None:
-        """A top-level property that belongs deeper."""
-        path, at = _shape_at(shape, target)
-        self.result.paths[path] = key
-        _place(self.result.request, shape, target, self._value(value, at, _Place(path, key)))
-
-    def _put(self, into: dict[str, Any], shape: Any, value: Any, place: "_Place") -> None:
-        if value == [] and shape.type_name == "list":
+    def _put(self, request: dict[str, Any], shape: Any, target: str, value: Any, place: "_Place") -> None:
+        at = _shape_at(shape, target)
+        if value == [] and at.type_name == "list":
             return  # the providers send no empty lists, and many APIs refuse them
         self.result.paths[place.path] = place.property
-        into[place.path.rsplit(".", 1)[-1]] = self._value(value, shape, place)
-
-    def _structure(self, given: Mapping[str, Any], shape: Any, place: "_Place") -> dict[str, Any]:
-        request: dict[str, Any] = {}
-        plain_path = _INDEX.sub("", place.property)
-        for key, value in given.items():
-            here = f"{plain_path}.{key}"
-            if value is None or key in self.omitted or here in self.omitted:
-                continue
-            name = _member(self.renames.get(here) or self.renames.get(key, key), shape)
-            inside = _Place(f"{place.path}.{name}", f"{place.property}.{key}")
-            if name is None:
-                self.result.unused.append(inside.property)
-            else:
-                self._put(request, shape.members[name], value, inside)
-        return request
+        _place(request, shape, target, self._value(value, at, place))
 
     def _value(self, value: Any, shape: Any, place: "_Place") -> Any:
         kind = shape.type_name
@@ -134,7 +117,7 @@ class _Mapper:
             if isinstance(value, list) and len(value) == 1:  # a block that Pulumi keeps as a list of one
                 value, place = value[0], _Place(place.path, f"{place.property}[0]")
             if isinstance(value, Mapping) and not getattr(shape, "is_document_type", False):
-                return self._structure(value, shape, place)
+                return self.structure(value, shape, place)
             return value
         if kind == "list":
             return self._list(value, shape, place)
@@ -155,6 +138,15 @@ class _Place(NamedTuple):
 
     path: str
     property: str
+
+    def within(self, target: str, key: str, shape: Any) -> "_Place":
+        """The place of a property of the object here; `shape` is the object's."""
+        path = self.path
+        for name in target.split("."):
+            if shape.type_name == "list":
+                shape, path = shape.member, f"{path}[0]"
+            shape, path = shape.members[name], f"{path}.{name}" if path else name
+        return _Place(path, f"{self.property}.{key}" if self.property else key)
 
 
 def _scalar(value: Any, kind: str, name: str) -> Any:
@@ -188,14 +180,20 @@ def _members(shape: Any) -> dict[str, str]:
     return known[1]
 
 
-def _shape_at(shape: Any, target: str) -> tuple[str, Any]:
-    """The path that `_place` gives to `target`, and the shape there."""
-    path = ""
+def _target(wanted: str, shape: Any, within: str) -> str | None:
+    """The member for a property: of the object itself, or of its member `within`."""
+    name = _member(wanted, shape)
+    if name is None and within and (inner := _member(wanted, shape.members[within])):
+        name = f"{within}.{inner}"
+    return name
+
+
+def _shape_at(shape: Any, target: str) -> Any:
     for name in target.split("."):
         if shape.type_name == "list":
-            shape, path = shape.member, f"{path}[0]"
-        shape, path = shape.members[name], f"{path}.{name}" if path else name
-    return path, shape
+            shape = shape.member
+        shape = shape.members[name]
+    return shape
 
 
 def _place(request: dict[str, Any], shape: Any, target: str, value: Any) -> None:

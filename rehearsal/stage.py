@@ -3,6 +3,7 @@
 Everything that a rule must know about the resources before it is kept here, over all layers.
 """
 
+import contextlib
 import threading
 from typing import Any
 
@@ -24,7 +25,16 @@ class Stage:
         self.cloud = cloud
         self.rules = Rules(environment)
         self._failed: set[str] = set()
+        self._admit_administrators()
         self._lock = threading.Lock()
+
+    def _admit_administrators(self) -> None:
+        """The account as a deployment finds it: the roles that the environment names are there already."""
+        for arn in self.environment.cluster.administrators:
+            path, _, name = arn.partition(":role/")[2].rpartition("/")
+            request = {"RoleName": name, "AssumeRolePolicyDocument": "{}", "Path": f"/{path}/" if path else "/"}
+            with contextlib.suppress(Refused):  # a kept world has them
+                self.cloud.call("iam", "CreateRole", request)
 
     def create(self, record: Record, provider_tags: dict[str, str]) -> None:
         """Judges and creates one resource; fills in its id, outputs, status and problems."""
@@ -36,14 +46,14 @@ class Stage:
         record.problems = [each for each in problems if not placeholders.mentions(each.value)]
         if record.problems:
             record.status = Status.FAILED
-        if record.status is Status.CREATED:
-            self.rules.remember(record)
-            return
-        record.id = placeholders.MARKER + record.name
-        record.outputs = placeholders.outputs(record.type, record.name, record.inputs)
-        if adapter is not None:
-            with self._lock:
-                self._failed.add(record.urn)
+        if record.status is not Status.CREATED:
+            record.id = placeholders.MARKER + record.name
+            record.outputs = placeholders.outputs(record.type, record.name, record.inputs)
+            if adapter is not None:
+                with self._lock:
+                    self._failed.add(record.urn)
+        # A refused resource is remembered too: what needs it is not wrong for that.
+        self.rules.remember(record)
 
     def _played(self, record: Record, adapter: Any, provider_tags: dict[str, str], *, dry: bool) -> list[Problem]:
         """Runs the adapter; `dry`, it only has its first request judged."""
@@ -56,6 +66,10 @@ class Stage:
             return []
         except Refused as refused:
             return list(refused.problems)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # An adapter presumes the shapes that the SDK declares; what breaks it is the resource's fault or its own.
+            reason = f"broke its adapter: {type(error).__name__}: {error}"
+            return [Problem("", record.name, reason, "inputs of the shape the SDK declares, or a corrected adapter")]
         if dry:
             return []
         record.id = created.id

@@ -51,8 +51,8 @@ def _plain_struct(struct: struct_pb2.Struct, secrets: list[bool]) -> Any:
         return _plain(fields["value"], secrets)
     if signature == _RESOURCE:
         return fields["id"].string_value or fields["urn"].string_value
-    # An asset or archive: {path} | {text} | {uri} | {assets}.
-    return {key: _plain(value, secrets) for key, value in fields.items() if key not in (_SIGNATURE, "hash")}
+    # An asset or archive keeps its signature, so that it is one again on the way back; its hash is only noise.
+    return {key: _plain(value, secrets) for key, value in fields.items() if key != "hash"}
 
 
 def struct(values: Mapping[str, Any], secret: Iterable[str] = ()) -> struct_pb2.Struct:

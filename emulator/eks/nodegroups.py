@@ -14,7 +14,7 @@ _KEPT: Final = (
     *("diskSize", "clientRequestToken"),
 )
 _DEFAULT_AMI: Final = "AL2023_x86_64_STANDARD"
-_RELEASE_DATE: Final = "20261113"
+_RELEASE_DATE: Final = "20260903"
 
 
 class Nodegroups(EksOperations):

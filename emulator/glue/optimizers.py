@@ -1,9 +1,10 @@
 """Table optimizers of Iceberg tables: compaction, snapshot retention, orphan file deletion. None ever runs."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.glue.exceptions import AlreadyExistsException, EntityNotFoundException, InvalidInputException
+from moto.glue.models import GlueBackend, glue_backends
 from moto.glue.responses import GlueResponse
 from moto.iam.models import iam_backends
 
@@ -17,21 +18,37 @@ Key = tuple[str, str, str, str]
 """Account, database, table and type."""
 
 
+class GlueState(GlueBackend):
+    """moto's Glue, and table optimizers."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.optimizers: dict[Key, dict[str, Any]] = {}
+        """TableOptimizer by key; a table's optimizers go when the table does."""
+
+
+# moto's other services find Glue through this dictionary, too.
+glue_backends.backend = GlueState
+
+
 class Optimizers(GlueResponse):
     """Create, get, update and delete table optimizers."""
 
-    optimizers: ClassVar[dict[tuple[str, Key], dict[str, Any]]] = {}
-    """TableOptimizer by region and key; a table's optimizers go when the table does."""
+    @property
+    def optimizers(self) -> dict[Key, dict[str, Any]]:
+        """The optimizers of the request's account and region."""
+        backend: Any = glue_backends[self.current_account][self.region]
+        return backend.optimizers
 
     def create_table_optimizer(self) -> ActionResult:
         """One of each type per Iceberg table; the role must exist and trust Glue."""
         key = self._key(self.parameters)
         self._require_iceberg_table(key)
-        if (self.region, key) in self.optimizers:
+        if key in self.optimizers:
             raise AlreadyExistsException(f"Table optimizer of type {key[3]}")
         configuration = self.parameters["TableOptimizerConfiguration"]
         self._require_configuration(key[3], configuration)
-        self.optimizers[self.region, key] = {
+        self.optimizers[key] = {
             "type": key[3],
             "configuration": {"enabled": True, **configuration},
             "configurationSource": "table",
@@ -59,7 +76,7 @@ class Optimizers(GlueResponse):
         """Gone at once."""
         key = self._key(self.parameters)
         self._optimizer(key)
-        del self.optimizers[self.region, key]
+        del self.optimizers[key]
         return EmptyResult()
 
     def batch_get_table_optimizer(self) -> ActionResult:
@@ -68,7 +85,7 @@ class Optimizers(GlueResponse):
         failures: list[dict[str, Any]] = []
         for entry in self.parameters["Entries"]:
             key = (self.current_account, entry.get("databaseName"), entry.get("tableName"), entry.get("type"))
-            optimizer = self.optimizers.get((self.region, key))
+            optimizer = self.optimizers.get(key)
             if optimizer is None:
                 error = {"ErrorCode": "EntityNotFoundException", "ErrorMessage": "Table optimizer not found"}
                 failures.append({**entry, "error": error})
@@ -86,9 +103,9 @@ class Optimizers(GlueResponse):
 
     def forget_optimizers(self, database: str, table: str) -> None:
         """A table's deletion takes its optimizers along."""
-        for region, key in list(self.optimizers):
-            if (region, *key[:3]) == (self.region, self.current_account, database, table):
-                del self.optimizers[region, key]
+        for key in list(self.optimizers):
+            if key[:3] == (self.current_account, database, table):
+                del self.optimizers[key]
 
     def _key(self, named: dict[str, Any]) -> Key:
         missing = [name for name in ("DatabaseName", "TableName", "Type") if not named.get(name)]
@@ -99,9 +116,9 @@ class Optimizers(GlueResponse):
         return self.current_account, named["DatabaseName"], named["TableName"], named["Type"]
 
     def _optimizer(self, key: Key) -> dict[str, Any]:
-        if (self.region, key) not in self.optimizers:
+        if key not in self.optimizers:
             raise EntityNotFoundException(f"Table optimizer of type {key[3]} not found for {key[1]}.{key[2]}")
-        return self.optimizers[self.region, key]
+        return self.optimizers[key]
 
     def _require_iceberg_table(self, key: Key) -> None:
         table = self.glue_backend.get_table(key[1], key[2]).as_dict()

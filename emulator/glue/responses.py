@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult, EmptyResult
-from moto.glue.exceptions import ConcurrentModificationException, InvalidInputException
+from moto.glue.exceptions import InvalidInputException
 
 from emulator.glue.optimizers import Optimizers
 
@@ -43,8 +44,9 @@ class EmulatedGlueResponse(Optimizers):
         present = table.as_dict()["VersionId"]
         expected = parameters.get("VersionId")
         if expected is not None and str(expected) != present:
-            raise ConcurrentModificationException(
-                f"Table {name} has version {present}: the update was made for version {expected}"
+            raise JsonRESTError(
+                "ConcurrentModificationException",
+                f"Table {name} has version {present}: the update was made for version {expected}",
             )
         table.update({"Name": name, **table_input})
         if parameters.get("SkipArchive"):

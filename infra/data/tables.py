@@ -126,11 +126,9 @@ class Tables(pulumi.ComponentResource):
             database_name=self._args.lake.database.name,
             table_name=self.tables[table.name].name,
             type=kind,
-            configuration={
-                "enabled": True,
-                "role_arn": role.arn,
-                **_settings(kind, environment.lake.snapshot_retention),
-            },
+            configuration=aws.glue.CatalogTableOptimizerConfigurationArgs(
+                enabled=True, role_arn=role.arn, **_settings(kind, environment.lake.snapshot_retention)
+            ),
             opts=pulumi.ResourceOptions(parent=self.tables[table.name], depends_on=[permitted]),
         )
 

@@ -37,7 +37,7 @@ class Administrators(pulumi.ComponentResource):
                 "the cluster; list the role that runs Pulumi, arn:aws:iam::<account>:role/<name>"
             )
         for arn in administrators:
-            role = arn.rpartition("/")[2]
+            role = arn.partition(":role/")[2].replace("/", "-")
             entry = aws.eks.AccessEntry(
                 role,
                 cluster_name=args.cluster_name,

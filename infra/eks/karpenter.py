@@ -87,7 +87,6 @@ class Karpenter(pulumi.ComponentResource):
             after=[controller, identity, interruptions, role, joins],
         )
         """What the pools have in common; GPU pools take it from here."""
-        self.register_outputs({})
         KarpenterPool(
             "general",
             KarpenterPoolArgs(
@@ -103,6 +102,7 @@ class Karpenter(pulumi.ComponentResource):
             ),
             beneath,
         )
+        self.register_outputs({})
 
     def _controller(
         self, args: KarpenterArgs, interruptions: Interruptions, after: Sequence[pulumi.Resource]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rehearsal.checks.problem import Problem
 from rehearsal.cloud import Answer, Cloud, Created
 
 
@@ -76,7 +77,7 @@ class Order:
         within: str = "",
         **request: Any,
     ) -> dict[str, Any]:
-        """A further call for the same resource: some of its `properties`, and parameters named as in the API."""
+        """A further call for the resource: some of its `properties`, and parameters named as in the API."""
         given = {name: self.inputs[name] for name in properties if name in self.inputs}
         return self.cloud.create(
             service, operation, given, renames=renames, within=within, extra=request
@@ -85,6 +86,23 @@ class Order:
     def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
         """A further call whose parameters are all named as in the API."""
         return self.cloud.call(service, operation, request)
+
+    def later(
+        self,
+        service: str,
+        operation: str,
+        *properties: str,
+        renames: Mapping[str, str] | None = None,
+        **request: Any,
+    ) -> None:
+        """Judges, without making it, a call that the provider makes to update or delete the resource."""
+        given = {name: self.inputs[name] for name in properties if self.inputs.get(name) is not None}
+        if given:
+            self.cloud.judge(service, operation, given, renames=renames, extra=request)
+
+    def refuse(self, name: str, value: object, reason: str, remedy: str) -> None:
+        """Refuses the property `name` where neither the API's model nor the emulator does, but AWS would."""
+        self.cloud.refuse(Problem(name, value, reason, remedy))
 
     def default_name(self, key: str = "name", *, suffix: str = "", separator: str = "-") -> str:
         """The physical name: the property `key`, or what Pulumi makes of the logical name when it is absent.

@@ -1,34 +1,55 @@
 """VPC, subnets, routes and what they lead to."""
 
+import zlib
+
 from rehearsal.adapters import Order, adapter
 from rehearsal.cloud import Created
 
 
 @adapter("aws:ec2/vpc:Vpc")
 def vpc(order: Order) -> Created:
-    """A VPC, with the DNS attributes that the API sets one at a time."""
-    answer = order.create_ec2("CreateVpc", "vpc", omit=("enableDnsSupport", "enableDnsHostnames"))
+    """A VPC, with the attributes that the API sets one at a time."""
+    attributes = {
+        "enableDnsSupport": "EnableDnsSupport",
+        "enableDnsHostnames": "EnableDnsHostnames",
+        "enableNetworkAddressUsageMetrics": "EnableNetworkAddressUsageMetrics",
+    }
+    answer = order.create_ec2("CreateVpc", "vpc", omit=attributes)
     created = answer.response["Vpc"]
     identity = created["VpcId"]
-    for attribute in ("enableDnsSupport", "enableDnsHostnames"):
-        if attribute in order.inputs:
-            member = attribute[0].upper() + attribute[1:]
-            order.call(
-                "ec2", "ModifyVpcAttribute", VpcId=identity, **{member: {"Value": order.inputs[attribute]}}
+    for attribute, member in attributes.items():
+        if order.inputs.get(attribute) is not None:
+            order.further(
+                "ec2", "ModifyVpcAttribute", attribute, renames={attribute: f"{member}.Value"}, VpcId=identity
             )
     return answer.created(
-        identity, {"arn": order.arn("ec2", f"vpc/{identity}"), "ownerId": created.get("OwnerId")}
+        identity,
+        {
+            "arn": order.arn("ec2", f"vpc/{identity}"),
+            "ownerId": order.cloud.account,
+            "dhcpOptionsId": created.get("DhcpOptionsId"),
+        },
     )
 
 
 @adapter("aws:ec2/subnet:Subnet")
 def subnet(order: Order) -> Created:
     """A subnet."""
-    answer = order.create_ec2("CreateSubnet", "subnet", omit=("mapPublicIpOnLaunch",))
+    # Each is a call of its own, which the provider makes for what differs from the API's default.
+    attributes = {
+        "mapPublicIpOnLaunch": "MapPublicIpOnLaunch.Value",
+        "assignIpv6AddressOnCreation": "AssignIpv6AddressOnCreation.Value",
+        "enableDns64": "EnableDns64.Value",
+        "enableResourceNameDnsARecordOnLaunch": "EnableResourceNameDnsARecordOnLaunch.Value",
+    }
+    answer = order.create_ec2("CreateSubnet", "subnet", omit=attributes)
     identity = answer.response["Subnet"]["SubnetId"]
-    if order.inputs.get("mapPublicIpOnLaunch"):
-        order.call("ec2", "ModifySubnetAttribute", SubnetId=identity, MapPublicIpOnLaunch={"Value": True})
-    return answer.created(identity, {"arn": order.arn("ec2", f"subnet/{identity}")})
+    for attribute in attributes:
+        if order.inputs.get(attribute):
+            order.further("ec2", "ModifySubnetAttribute", attribute, renames=attributes, SubnetId=identity)
+    return answer.created(
+        identity, {"arn": order.arn("ec2", f"subnet/{identity}"), "ownerId": order.cloud.account}
+    )
 
 
 @adapter("aws:ec2/internetGateway:InternetGateway")
@@ -36,9 +57,11 @@ def internet_gateway(order: Order) -> Created:
     """An internet gateway, attached."""
     answer = order.create_ec2("CreateInternetGateway", "internet-gateway", omit=("vpcId",))
     identity = answer.response["InternetGateway"]["InternetGatewayId"]
-    if "vpcId" in order.inputs:
-        order.call("ec2", "AttachInternetGateway", InternetGatewayId=identity, VpcId=order.inputs["vpcId"])
-    return answer.created(identity, {"arn": order.arn("ec2", f"internet-gateway/{identity}")})
+    if order.inputs.get("vpcId"):
+        order.further("ec2", "AttachInternetGateway", "vpcId", InternetGatewayId=identity)
+    return answer.created(
+        identity, {"arn": order.arn("ec2", f"internet-gateway/{identity}"), "ownerId": order.cloud.account}
+    )
 
 
 @adapter("aws:ec2/routeTable:RouteTable")
@@ -46,17 +69,19 @@ def route_table(order: Order) -> Created:
     """A route table; its routes are resources of their own."""
     answer = order.create_ec2("CreateRouteTable", "route-table")
     identity = answer.response["RouteTable"]["RouteTableId"]
-    return answer.created(identity, {"arn": order.arn("ec2", f"route-table/{identity}")})
+    return answer.created(
+        identity, {"arn": order.arn("ec2", f"route-table/{identity}"), "ownerId": order.cloud.account}
+    )
 
 
 @adapter("aws:ec2/route:Route")
 def route(order: Order) -> Created:
     """One route."""
     answer = order.create("ec2", "CreateRoute", tagged=False)
-    destination = order.inputs.get("destinationCidrBlock") or order.inputs.get("destinationPrefixListId")
-    return answer.created(
-        f"r-{order.inputs['routeTableId']}-{destination}", {"state": "active", "origin": "CreateRoute"}
-    )
+    keys = ("destinationCidrBlock", "destinationIpv6CidrBlock", "destinationPrefixListId")
+    destination = next((order.inputs[key] for key in keys if order.inputs.get(key)), "")
+    identity = f"r-{order.inputs.get('routeTableId')}{zlib.crc32(destination.encode())}"
+    return answer.created(identity, {"state": "active", "origin": "CreateRoute"})
 
 
 @adapter("aws:ec2/routeTableAssociation:RouteTableAssociation")
@@ -71,25 +96,44 @@ def elastic_ip(order: Order) -> Created:
     """An elastic IP address."""
     answer = order.create_ec2("AllocateAddress", "elastic-ip")
     identity = answer.response["AllocationId"]
-    return answer.created(identity, {"allocationId": identity, "publicIp": answer.response["PublicIp"]})
+    return answer.created(
+        identity,
+        {
+            "allocationId": identity,
+            "publicIp": answer.response["PublicIp"],
+            "arn": order.arn("ec2", f"elastic-ip/{identity}"),
+        },
+    )
 
 
 @adapter("aws:ec2/natGateway:NatGateway")
 def nat_gateway(order: Order) -> Created:
     """A NAT gateway."""
     answer = order.create_ec2("CreateNatGateway", "natgateway")
-    return answer.created(answer.response["NatGateway"]["NatGatewayId"])
+    created = answer.response["NatGateway"]
+    address = (created.get("NatGatewayAddresses") or [{}])[0]
+    return answer.created(
+        created["NatGatewayId"], {"publicIp": address.get("PublicIp"), "privateIp": address.get("PrivateIp")}
+    )
 
 
 @adapter("aws:ec2/flowLog:FlowLog")
 def flow_log(order: Order) -> Created:
-    """Flow logs of a VPC."""
+    """Flow logs of a VPC, a subnet, a network interface or a transit gateway."""
+    kinds = {
+        "vpcId": "VPC",
+        "subnetId": "Subnet",
+        "eniId": "NetworkInterface",
+        "transitGatewayId": "TransitGateway",
+    }
+    given = next((key for key in kinds if order.inputs.get(key)), "vpcId")
     answer = order.create_ec2(
         "CreateFlowLogs",
         "vpc-flow-log",
-        renames={"iamRoleArn": "DeliverLogsPermissionArn"},
-        omit=("vpcId",),
-        extra={"ResourceType": "VPC", "ResourceIds": [order.inputs["vpcId"]]},
+        renames={"iamRoleArn": "DeliverLogsPermissionArn", given: "ResourceIds"},
+        extra={"ResourceType": kinds[given]},
     )
-    identity = answer.response["FlowLogIds"][0]
+    for failed in answer.response.get("Unsuccessful") or ():
+        order.refuse(given, order.inputs.get(given), failed["Error"]["Message"], "correct what it names")
+    identity = next(iter(answer.response.get("FlowLogIds") or [""]))
     return answer.created(identity, {"arn": order.arn("ec2", f"vpc-flow-log/{identity}")})

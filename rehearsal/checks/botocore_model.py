@@ -250,7 +250,7 @@ def _blob(shape: dict[str, Any]) -> Check:
 
 def _timestamp(value: Any) -> Sequence[Problem]:
     # botocore also takes seconds since the epoch and most spellings of a date.
-    good = isinstance(value, date | str | Real) and not isinstance(value, bool)
+    good = isinstance(value, date | str | int | float) and value is not True and value is not False
     return _FINE if good else _wrong_type(value, "a time")
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\.\*")
+_ACCOUNT = 2
+"""The place of the account among the service, the region and the account of an ARN."""
+
 _ARN_FIELDS = 6
 
 
@@ -87,7 +90,10 @@ def _fits(arn: str, form: str) -> bool:
     given, wanted = arn.split(":", _ARN_FIELDS - 1), form.split(":", _ARN_FIELDS - 1)
     if len(given) != _ARN_FIELDS:
         return False
-    for field, expected in zip(given[2:5], wanted[2:5], strict=True):
+    owned_by_aws = given[2] == "ssm" and given[5].startswith("parameter/aws/")
+    for place, (field, expected) in enumerate(zip(given[2:5], wanted[2:5], strict=True)):
+        if owned_by_aws and place == _ACCOUNT and not field:
+            continue  # AWS's public parameters belong to no account
         if not overlap(field, expected) or (not field and expected == "*"):
             return False
     if form.endswith(":s3:::*") and "/" in given[5]:  # a bucket: only objects have a slash

@@ -230,4 +230,5 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _items(owner: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
-    return owner.get(name) or ()
+    # The schema lets null stand for an empty item; there is nothing in it to judge.
+    return [item for item in owner.get(name) or () if isinstance(item, Mapping)]

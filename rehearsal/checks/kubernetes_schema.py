@@ -175,6 +175,7 @@ def _strict(schema: Any) -> Any:
         strict["additionalProperties"] = _strict(schema["additionalProperties"])
     elif schema.get("type") == "object" and "additionalProperties" not in schema:
         strict["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
+        strict.setdefault("properties", {})  # without any, the validator does not name the unknown fields
     if schema.get("x-kubernetes-embedded-resource"):
         fields = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
         strict["properties"] = {"metadata": {"type": "object"}, **fields, **strict.get("properties", {})}
@@ -223,8 +224,6 @@ def _problems(error: jsonschema_rs.ValidationError, schema: Any) -> list[Problem
         case "pattern":
             wanted = EXAMPLES if kind["pattern"] == PATTERN else f"match {kind['pattern']}"
             return [Problem(where, value, "does not have the form Kubernetes takes", wanted)]
-        case "falseSchema":
-            return [Problem(where, value, "is no such field", "nothing is accepted here")]
         case "minimum" | "maximum":
             limits = _at(schema, error.schema_path[:-1])
             least, most = limits.get("minimum", "any"), limits.get("maximum", "any")

@@ -12,8 +12,8 @@ from rehearsal.checks.problem import Problem
 _LARGEST, _SMALLEST = 16, 28
 
 
-def check_cidr(value: object, property: str) -> list[Problem]:  # noqa: A002  (the name of the field of Problem)
-    """Return what is wrong with the IPv4 block of a VPC or a subnet: its form, host bits, or size."""
+def check_block(value: object, property: str) -> list[Problem]:  # noqa: A002  (the name of the field of Problem)
+    """Return what is wrong with an IPv4 block of any size, a route's `0.0.0.0/0` included: its form, host bits."""
     if not isinstance(value, str):
         return [Problem(property, value, "is not a CIDR block", "a string such as 10.0.0.0/16")]
     try:
@@ -22,9 +22,17 @@ def check_cidr(value: object, property: str) -> list[Problem]:  # noqa: A002  (t
         return [Problem(property, value, "is not a CIDR block", "address/prefix, such as 10.0.0.0/16")]
     if not isinstance(block, IPv4Network) or "/" not in value:
         return [Problem(property, value, "is not an IPv4 block", "address/prefix, such as 10.0.0.0/16")]
-    found: list[Problem] = []
     if str(block) != value:
-        found.append(Problem(property, value, "has host bits set", f"{block}, the block it lies in"))
+        return [Problem(property, value, "has host bits set", f"{block}, the block it lies in")]
+    return []
+
+
+def check_cidr(value: object, property: str) -> list[Problem]:  # noqa: A002  (the name of the field of Problem)
+    """Return what is wrong with the IPv4 block of a VPC or a subnet: its form, host bits, or size."""
+    found = check_block(value, property)
+    if any(problem.reason != "has host bits set" for problem in found):
+        return found
+    block = IPv4Network(str(value), strict=False)
     if not _LARGEST <= block.prefixlen <= _SMALLEST:
         reason = f"has {block.num_addresses} addresses"
         found.append(Problem(property, value, reason, f"from /{_LARGEST} (65536) to /{_SMALLEST} (16)"))

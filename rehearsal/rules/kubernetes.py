@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from rehearsal.checks.kubernetes_schema import KubernetesSchemas
 from rehearsal.checks.problem import Problem, closest
@@ -20,6 +23,14 @@ _CLUSTER_SCOPED = frozenset(
     }
 )  # fmt: skip
 
+_CHARTED = Path(__file__).resolve().parents[2] / "infra" / "eks" / "crds"
+"""Kinds that a Helm chart installs: their schemas, as far as our objects use them."""
+
+
+def _charted_definitions() -> list[dict[str, Any]]:
+    yaml = YAML(typ="safe")
+    return [yaml.load(path.read_text(encoding="utf-8")) for path in sorted(_CHARTED.glob("*.yaml"))]
+
 
 def manifest_of(record: Record) -> dict[str, Any] | None:
     """The object that a resource declares, with its name; None if it is not a Kubernetes object."""
@@ -35,12 +46,12 @@ class KubernetesObjects(Rule):
     def __init__(self, version: str) -> None:
         self._version = version
         self._namespaces = set(_BUILT_IN_NAMESPACES)
-        self._cluster_scoped_kinds = set(_CLUSTER_SCOPED)
+        self._cluster_scoped_kinds = {*_CLUSTER_SCOPED, "EC2NodeClass", "NodePool"}
         self._objects: dict[tuple[str, str, str], str] = {}
 
     @cached_property
     def _schemas(self) -> KubernetesSchemas:
-        return KubernetesSchemas(self._version)
+        return KubernetesSchemas(self._version, custom=_charted_definitions())
 
     def check(self, record: Record) -> Iterable[Problem]:
         """One object."""

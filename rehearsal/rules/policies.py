@@ -22,6 +22,9 @@ _POLICIES: dict[str, tuple[tuple[str, Kind], ...]] = {
     "aws:sqs/queuePolicy:QueuePolicy": (("policy", "resource"),),
 }
 
+_SIZE_LIMITS = {"aws:iam/rolePolicy:RolePolicy": 10_240, "aws:kms/key:Key": 32_768}
+"""Where AWS allows another size than the kind's usual one (IAM and KMS quotas)."""
+
 
 class Policies(Rule):
     """IAM policies are valid, and name what they give access to."""
@@ -34,4 +37,4 @@ class Policies(Rule):
         for name, kind in _POLICIES[record.type]:
             document = record.inputs.get(name)
             if isinstance(document, str):
-                yield from check_policy(document, kind, name)
+                yield from check_policy(document, kind, name, _SIZE_LIMITS.get(record.type))

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from rehearsal.checks.network import check_cidr, check_subnets
+from rehearsal.checks.network import check_block, check_cidr, check_subnets
 from rehearsal.checks.problem import Problem
+from rehearsal.placeholders import mentions
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule
 
 _CIDR_PROPERTIES = ("cidrBlock", "cidrIpv4", "destinationCidrBlock")
+
+_SIZED = ("aws:ec2/subnet:Subnet", "aws:ec2/vpc:Vpc")
 
 
 class Subnets(Rule):
@@ -23,9 +26,10 @@ class Subnets(Rule):
 
     def _problems(self, record: Record) -> Iterator[Problem]:
         malformed = False
+        check = check_cidr if record.type in _SIZED else check_block
         for name in _CIDR_PROPERTIES:
-            if isinstance(record.inputs.get(name), str):
-                for problem in check_cidr(record.inputs[name], name):
+            if isinstance(record.inputs.get(name), str) and not mentions(record.inputs[name]):
+                for problem in check(record.inputs[name], name):
                     malformed = True
                     yield problem
         vpc = record.inputs.get("vpcId", "")

@@ -12,6 +12,7 @@ _VERSIONS = {
     "aws:eks/nodeGroup:NodeGroup": (("version", "eks"),),
     "aws:msk/cluster:Cluster": (("kafkaVersion", "msk"),),
     "aws:mskconnect/connector:Connector": (("kafkaconnectVersion", "msk-connect"),),
+    "aws:eks/addon:Addon": (("addonVersion", "eks-addon"),),
     "aws:rds/cluster:Cluster": (("engineVersion", "aurora-mysql"),),
     "aws:rds/clusterInstance:ClusterInstance": (("engineVersion", "aurora-mysql"),),
 }
@@ -25,7 +26,9 @@ class Versions(Rule):
         return self._problems(record) if record.type in _VERSIONS else ()
 
     def _problems(self, record: Record) -> Iterator[Problem]:
+        policy = record.inputs.get("upgradePolicy") or {}
+        extended = policy.get("supportType") == "EXTENDED"  # EKS: paid for, so it is support
         for name, product in _VERSIONS[record.type]:
             version = record.inputs.get(name)
             if isinstance(version, str):
-                yield from check_version(product, version, name)
+                yield from check_version(product, version, name, extended=extended)

@@ -13,7 +13,7 @@ from rehearsal.checks.botocore_model import check_request
 from rehearsal.checks.java_patterns import matcher
 from rehearsal.checks.problem import MASKED, Problem
 
-NODE_GROUP = {
+NODE_GROUP: dict[str, Any] = {
     "clusterName": "prod",
     "nodegroupName": "gpu-a10g",
     "subnets": ["subnet-0a"],
@@ -200,7 +200,23 @@ def test_every_override_is_of_a_shape_there_is():
         assert not member or member in shapes[name]["members"], key
 
 
-USED = ["eks", "ec2", "iam", "kms", "kafka", "kafkaconnect", "rds", "s3", "glue", "backup", "route53", "logs", "sqs", "sns", "events", "secretsmanager", "ecr"]
+EXAMPLED = [
+    "eks",
+    "ec2",
+    "iam",
+    "kms",
+    "rds",
+    "s3",
+    "glue",
+    "backup",
+    "route53",
+    "logs",
+    "sqs",
+    "sns",
+    "events",
+]
+EXAMPLED += ["secretsmanager", "ecr"]
+USED = [*EXAMPLED, "kafka", "kafkaconnect"]  # which have no examples
 
 
 @pytest.mark.parametrize("service", USED)
@@ -276,8 +292,6 @@ def raw(shape: botocore_models.Shape) -> dict[str, Any]:
 
 EKS = botocore_models.ServiceModel(botocore_model._service("eks").model, "eks")
 GENERATED = ["CreateAddon", "CreateAccessEntry", "CreatePodIdentityAssociation", "UpdateNodegroupConfig"]
-    op for op in ("CreateAddon", "CreateAccessEntry", "CreatePodIdentityAssociation", "UpdateNodegroupConfig")
-]
 
 
 @pytest.mark.parametrize("operation", GENERATED)

@@ -1,6 +1,7 @@
 """Objects the API server would refuse, or silently cut, are refused."""
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from rehearsal.checks.kubernetes_vocabulary import ENUMS, ITEM_ENUMS, RANGES
 SCHEMAS = KubernetesSchemas("1.35")
 CONTAINER = "spec.template.spec.containers[0]"
 
-DEPLOYMENT = {
+DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
     "metadata": {"name": "search", "namespace": "search", "labels": {"app.kubernetes.io/name": "search"}},
@@ -43,11 +44,11 @@ DEPLOYMENT = {
 }
 
 
-def changed(path, value):
+def changed(path: str, value: object) -> dict[str, Any]:
     """Return the Deployment with one value changed; the path is as in the problems."""
     manifest = copy.deepcopy(DEPLOYMENT)
     *owners, last = path.replace("[", ".[").split(".")
-    owner = manifest
+    owner: Any = manifest
     for step in owners:
         owner = owner[int(step[1:-1])] if step.startswith("[") else owner[step]
     owner[last] = value
@@ -253,7 +254,7 @@ def test_a_stateful_set_mounts_its_claims():
 
 
 def test_a_cron_jobs_pods_are_checked():
-    pod = {"spec": {"restartPolicy": "Always", "containers": [{"name": "a"}]}}
+    pod: dict[str, Any] = {"spec": {"restartPolicy": "Always", "containers": [{"name": "a"}]}}
     spec = {"schedule": "@daily", "jobTemplate": {"spec": {"template": pod}}}
     manifest = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "a"}, "spec": spec}
     (problem,) = SCHEMAS.check(manifest)
@@ -273,7 +274,7 @@ def test_a_disruption_budget_gives_one_bound():
     assert (problem.property, problem.remedy) == ("spec.maxUnavailable", "give one of the two")
 
 
-NODE_POOL = {
+NODE_POOL: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
     "metadata": {"name": "nodepools.karpenter.sh"},
@@ -327,7 +328,7 @@ NODE_POOL = {
 }
 
 
-def node_pool(**spec):
+def node_pool(**spec: Any) -> dict[str, Any]:
     return {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "gpu"}, "spec": spec}
 
 
@@ -374,6 +375,47 @@ def test_a_version_that_is_not_served_is_refused():
     assert (problem.property, problem.remedy) == ("apiVersion", "only karpenter.sh/v1")
 
 
+def test_every_construct_of_a_structural_schema_is_understood():
+    constructs = {
+        "port": {"type": "number", "minimum": 0, "exclusiveMinimum": True},
+        "mode": {"type": "string", "enum": ["a", "b"], "nullable": True},
+        "either": {
+            "type": "object",
+            "properties": {"x": {"type": "string"}, "y": {"type": "string"}},
+            "oneOf": [{"required": ["x"]}, {"required": ["y"]}],
+        },
+        "object": {
+            "type": "object",
+            "x-kubernetes-embedded-resource": True,
+            "x-kubernetes-preserve-unknown-fields": True,
+        },
+        "none": {"type": "object"},
+        "short": {"type": "string", "maxLength": 3},
+        "list": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]+$"}},
+    }
+    crd = copy.deepcopy(NODE_POOL)
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": constructs}}}
+    crd["spec"]["versions"] = [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]
+    schemas = KubernetesSchemas("1.35", [crd])
+    good = {"port": 1, "mode": None, "either": {"x": "1"}, "object": {"kind": "A", "spec": 1}, "list": ["a"]}
+    assert schemas.check(node_pool(**good)) == []
+    bad = {"port": 0, "mode": "c", "either": {}, "none": {"a": 1}, "short": "long", "list": ["A"]}
+    told = {p.property: p.remedy for p in schemas.check(node_pool(**bad))}
+    assert set(told) == {"spec.port", "spec.mode", "spec.either", "spec.none.a", "spec.short", "spec.list[0]"}
+    assert told["spec.mode"] == "one of a, b"
+    assert "^[a-z]+$" in told["spec.list[0]"]
+
+
+def test_a_pattern_in_gos_dialect_judges_nothing():
+    crd = copy.deepcopy(NODE_POOL)
+    spec = {"type": "object", "properties": {"a": {"type": "string", "pattern": r"\Q.\E["}}}
+    schema = {"type": "object", "properties": {"spec": spec}}
+    crd["spec"]["versions"] = [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]
+    schemas = KubernetesSchemas("1.35", [crd])
+    assert schemas.check(node_pool(a="b")) == []
+    assert [p.property for p in schemas.check(node_pool(b="b"))] == ["spec.b"]
+
+
 def test_a_definition_without_its_parts_is_refused():
     with pytest.raises(ValueError, match="spec"):
         SCHEMAS.add_custom_resource_definition({"kind": "CustomResourceDefinition"})
@@ -418,7 +460,7 @@ def test_a_custom_resource_with_pods_of_its_own_kind_is_left_to_its_schema():
     spec = {"template": {"spec": {"containers": [{"imagine": "that"}]}}}
     schemas = KubernetesSchemas("1.35")
     free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    crd = copy.deepcopy(NODE_POOL)
+    crd: dict[str, Any] = copy.deepcopy(NODE_POOL)
     crd["spec"]["versions"] = [{"name": "v1", "schema": {"openAPIV3Schema": free}}]
     schemas.add_custom_resource_definition(crd)
     assert schemas.check(node_pool(**spec)) == []

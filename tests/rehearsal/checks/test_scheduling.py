@@ -1,6 +1,7 @@
 """A pod that no node of any pool takes is refused, with the reason of each pool."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ def pod(requests=None, **spec):
     return {"containers": [{"name": "a", "resources": {"requests": requests or {}}}], **spec}
 
 
-def wants(key, operator, *values):
+def wants(key: str, operator: str, *values: str) -> dict[str, Any]:
     """Return the required node affinity of one expression."""
     expression = {"key": key, "operator": operator, "values": list(values)}
     terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
@@ -162,7 +163,7 @@ def container(cpu, **rest):
 
 
 def test_init_containers_run_before_and_sidecars_beside():
-    spec = {
+    spec: dict[str, Any] = {
         "initContainers": [container("3"), container("1", restartPolicy="Always"), container("4")],
         "containers": [container("2"), container("1")],
         "overhead": {"cpu": "250m"},

@@ -64,6 +64,13 @@ def test_an_output_marked_secret_is_left_alone():
     assert [p.property for p in problems] == ["plain"]
 
 
+def test_a_resource_may_be_named_like_a_credential_but_not_show_a_secret():
+    outputs = {"secret": "hunter2", "environment": [{"value": f"pw={PASSWORD}"}], "password": PASSWORD}
+    problems = scan(PASSWORD).check_leaks(outputs, lambda name: name == "password")
+    assert [(p.property, p.value) for p in problems] == [("environment[0].value", MASKED)]
+    assert SecretScan().check_leaks(outputs) == []
+
+
 def test_secrets_in_objects_are_learnt_and_short_ones_are_not():
     seen = scan({"username": "pins", "password": [PASSWORD]})
     assert seen.check_outputs({"a": "pins"}) == []

@@ -1,0 +1,1 @@
+"""Makes databases and users in Aurora MySQL."""

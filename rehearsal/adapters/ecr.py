@@ -1,0 +1,51 @@
+"""Image repositories."""
+
+from rehearsal.adapters import Order, adapter
+from rehearsal.cloud import Created
+
+
+@adapter("aws:ecr/repository:Repository")
+def repository(order: Order) -> Created:
+    """A repository."""
+    name = order.default_name()
+    answer = order.create(
+        "ecr",
+        "CreateRepository",
+        renames={"name": "repositoryName"},
+        omit=("forceDelete",),  # concerns deletion only
+    )
+    created = answer.response["repository"]
+    account, region = order.cloud.account, order.cloud.region
+    return answer.created(
+        name,
+        {
+            "arn": created["repositoryArn"],
+            "name": name,
+            "registryId": account,
+            "repositoryUrl": f"{account}.dkr.ecr.{region}.amazonaws.com/{name}",
+        },
+    )
+
+
+@adapter("aws:ecr/lifecyclePolicy:LifecyclePolicy")
+def lifecycle_policy(order: Order) -> Created:
+    """Which images go."""
+    answer = order.create(
+        "ecr",
+        "PutLifecyclePolicy",
+        renames={"repository": "repositoryName", "policy": "lifecyclePolicyText"},
+        tagged=False,
+    )
+    return answer.created(order.inputs.get("repository", ""), {"registryId": order.cloud.account})
+
+
+@adapter("aws:ecr/repositoryPolicy:RepositoryPolicy")
+def repository_policy(order: Order) -> Created:
+    """Who may pull and push."""
+    answer = order.create(
+        "ecr",
+        "SetRepositoryPolicy",
+        renames={"repository": "repositoryName", "policy": "policyText"},
+        tagged=False,
+    )
+    return answer.created(order.inputs.get("repository", ""), {"registryId": order.cloud.account})
