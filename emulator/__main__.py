@@ -47,7 +47,8 @@ def main() -> int:
 
 def exit_with_parent() -> None:
     """Wait for the end of stdin, whose other end the parent holds, and leave at once: all state is in memory."""
-    while sys.stdin.buffer.read(4096):
+    # Not sys.stdin, whose lock this thread would hold when the interpreter ends.
+    while os.read(0, 4096):
         pass
     os._exit(0)
 

@@ -3,7 +3,11 @@
 import json
 from typing import Any
 
-from moto.backup.exceptions import AlreadyExistsException, InvalidParameterValueException, ResourceNotFoundException
+from moto.backup.exceptions import (
+    AlreadyExistsException,
+    InvalidParameterValueException,
+    ResourceNotFoundException,
+)
 from moto.backup.models import BackupBackend, Plan, backup_backends
 from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult, EmptyResult
@@ -68,7 +72,7 @@ class EmulatedBackupResponse(BackupResponse):
         document = json.loads(self.body)["BackupPlan"]
         self.state.require_vaults(document)
         # The constructor fills in the defaults of the rules and draws a version.
-        renewed = Plan(document, plan.creator_request_id, self.state)
+        renewed: Any = Plan(document, plan.creator_request_id, self.state)
         renewed.backup_plan_id, renewed.backup_plan_arn = plan.backup_plan_id, plan.backup_plan_arn
         self.state.plans[plan.backup_plan_id] = renewed
         return ActionResult(renewed.to_dict())
@@ -91,7 +95,7 @@ class EmulatedBackupResponse(BackupResponse):
         names = [item["BackupSelection"]["SelectionName"] for item in self._of_plan(plan.backup_plan_id)]
         if selection["SelectionName"] in names:
             raise AlreadyExistsException(f"Backup selection {selection['SelectionName']} already exists")
-        kept = {
+        kept: dict[str, Any] = {
             "BackupPlanId": plan.backup_plan_id,
             "SelectionId": new_uuid(),
             "BackupSelection": selection,
@@ -164,7 +168,9 @@ class EmulatedBackupResponse(BackupResponse):
     def describe_region_settings(self) -> ActionResult:
         """Which resource types AWS Backup protects in this region."""
         opted_in, managed = self.state.opted_in, self.state.managed
-        return ActionResult({"ResourceTypeOptInPreference": opted_in, "ResourceTypeManagementPreference": managed})
+        return ActionResult(
+            {"ResourceTypeOptInPreference": opted_in, "ResourceTypeManagementPreference": managed}
+        )
 
     def update_region_settings(self) -> ActionResult:
         """Opt resource types in or out."""

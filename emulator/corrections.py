@@ -10,9 +10,12 @@ from typing import Any
 
 import moto.core.responses
 import moto.ec2.utils
-import moto.settings
+import moto.kms.models
+from moto.core.base_backend import AccountSpecificBackend
+from moto.core.config import default_user_config
 from moto.core.utils import method_names_from_class
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.kms.utils import AbstractPrivateKey, generate_private_key
 from moto.moto_api._internal import mock_random
 from moto.s3.models import FakeBucket
 
@@ -20,16 +23,43 @@ from moto.s3.models import FakeBucket
 def apply() -> None:
     """Apply all corrections."""
     # moto lists a class's methods anew for every request: 1.5 ms for EC2, whose answer never changes.
-    moto.core.responses.method_names_from_class = functools.cache(method_names_from_class)
+    responses: Any = moto.core.responses
+    responses.method_names_from_class = functools.cache(method_names_from_class)
     # One draw in the place of 17: identifiers are half of the cost of EC2's start and of a small creation.
     moto.ec2.utils.random_resource_id = _random_resource_id
+    AccountSpecificBackend.__getitem__ = _backend_without_draws
     FakeBucket.get_permission = _bucket_permission  # pyright: ignore[reportAttributeAccessIssue]
+    # An RSA key for every symmetric key, which can neither sign nor show it: 30 ms each.
+    models: Any = moto.kms.models
+    models.generate_private_key = _private_key
     # A rotation invokes its function; without this moto would look for Docker and pull an image.
-    moto.settings.default_user_config["lambda"] = {"use_docker": False}
+    default_user_config["lambda"] = {"use_docker": False}
 
 
 def _random_resource_id(size: int = 8) -> str:
     return f"{mock_random.getrandbits(4 * size):0{size}x}"
+
+
+def _private_key(key_spec: str) -> AbstractPrivateKey | None:
+    return None if key_spec == "SYMMETRIC_DEFAULT" else generate_private_key(key_spec)
+
+
+_backend_of = AccountSpecificBackend.__getitem__
+
+
+def _backend_without_draws(self: AccountSpecificBackend[Any], region_name: str) -> Any:
+    """A region's backend, made when it is first asked for.
+
+    Making EC2's draws a thousand identifiers; the random source is put back, so that a seeded request gives
+    the same identifiers whether it is the first one or not.
+    """
+    if region_name in self.keys():
+        return _backend_of(self, region_name)
+    state = mock_random.getstate()
+    try:
+        return _backend_of(self, region_name)
+    finally:
+        mock_random.setstate(state)
 
 
 def _bucket_permission(self: FakeBucket, action: str, resource: str) -> Any:

@@ -73,11 +73,12 @@ class Handler(BaseHTTPRequestHandler):
             return
         if len(self.raw_requestline) > 65536:  # noqa: PLR2004
             self.requestline, self.request_version, self.command = "", "HTTP/1.1", ""
-            self._answer_error(BodyError(414, "RequestUriTooLong", "the request line is longer than 65536 bytes"))
+            self._answer_error(
+                BodyError(414, "RequestUriTooLong", "the request line is longer than 65536 bytes")
+            )
             return
-        if not self.parse_request():  # answers bad request lines and headers itself
+        if not self.parse_request():  # answers bad request lines and headers itself, by send_error
             self.close_connection = True
-            self.wfile.flush()
             return
         try:
             body = self._read_body()
@@ -86,6 +87,12 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._run_application(body)
         self.wfile.flush()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the base class has against a request line or a header, as an AWS error."""
+        self.request_version = "HTTP/1.1"  # for a broken request line it still says HTTP/0.9
+        reason = message or explain or "the request is not HTTP"
+        self._answer_error(BodyError(int(code), "MalformedRequest", reason))
 
     def handle_expect_100(self) -> bool:
         """The client waits for this line before it sends the body (S3 uploads): it must leave at once."""
@@ -100,10 +107,14 @@ class Handler(BaseHTTPRequestHandler):
         if length is None:
             return b""
         if not length.strip().isdecimal():
-            raise BodyError(400, "InvalidContentLength", f"Content-Length is {length!r}: not a number of bytes")
+            raise BodyError(
+                400, "InvalidContentLength", f"Content-Length is {length!r}: not a number of bytes"
+            )
         if int(length) > MAX_BODY_BYTES:
             raise BodyError(
-                413, "EntityTooLarge", f"the body has {length} bytes; the emulator takes at most {MAX_BODY_BYTES}"
+                413,
+                "EntityTooLarge",
+                f"the body has {length} bytes; the emulator takes at most {MAX_BODY_BYTES}",
             )
         body = self.rfile.read(int(length))
         if len(body) < int(length):
@@ -119,7 +130,9 @@ class Handler(BaseHTTPRequestHandler):
             size = int(header[1], 16)
             if body.tell() + size > MAX_BODY_BYTES:
                 raise BodyError(
-                    413, "EntityTooLarge", f"the body is larger than the {MAX_BODY_BYTES} bytes the emulator takes"
+                    413,
+                    "EntityTooLarge",
+                    f"the body is larger than the {MAX_BODY_BYTES} bytes the emulator takes",
                 )
             if size == 0:
                 while self.rfile.readline(65537) not in {b"\r\n", b"\n", b""}:

@@ -22,7 +22,10 @@ class EmulatedKmsResponse(KmsResponse):
         status = json.loads(super().get_key_rotation_status())
         key = self._key()
         if status["KeyRotationEnabled"]:
-            status |= {"KeyId": key.id, "RotationPeriodInDays": getattr(key, "rotation_period_in_days", _DEFAULT_DAYS)}
+            status |= {
+                "KeyId": key.id,
+                "RotationPeriodInDays": getattr(key, "rotation_period_in_days", _DEFAULT_DAYS),
+            }
         return json.dumps(status)
 
     def _key(self) -> Any:

@@ -5,23 +5,21 @@ the parameters against the model as AWS does (botocore's client checks only type
 gives operations the few things they all need: pages, clocks, identifiers, and the other services' state.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from moto.core.base_backend import BaseBackend
 from moto.core.responses import BaseResponse
-from moto.core.utils import get_service_model
+from moto.core.utils import camelcase_to_underscores, get_service_model
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 from moto.moto_api._internal import mock_random
 
 from emulator.errors import error_body
+from emulator.model_check import problems
 
 DEFAULT_PAGE: Final = 100
-_LENGTHS: Final = {"string": "characters", "list": "items", "map": "entries"}
 
 
 class OperationError(Exception):
@@ -56,17 +54,18 @@ class Operations(BaseResponse):
     def call_action(self) -> Any:
         """Check the parameters, then run the operation; errors are answered as the model says."""
         action = self._get_action()
-        if not action:
+        if not action or not hasattr(self, camelcase_to_underscores(action)):
             return super().call_action()
         model = get_service_model(self.boto3_service_name)
         shape = model.operation_model(action).input_shape
         try:
-            problem = _problem(self.params, shape, "") if shape is not None else None
+            problem = next(problems(self.params, shape), None) if shape is not None else None
             if problem is not None:
                 raise self.invalid(problem)
             return super().call_action()
         except OperationError as error:
-            status = model.shape_for(error.code).metadata["error"]["httpStatusCode"]
+            metadata: Any = model.shape_for(error.code).metadata
+            status = metadata["error"]["httpStatusCode"]
             headers, body = error_body(str(model.protocol), status, error.code, error.message)
             return status, dict(headers), body
 
@@ -145,75 +144,3 @@ def new_id(length: int) -> str:
 def picked(source: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """The named entries of a dictionary that are there and not None."""
     return {name: source[name] for name in names if source.get(name) is not None}
-
-
-@lru_cache(maxsize=1024)
-def _pattern(pattern: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(pattern)
-    except re.error:  # a few patterns are Java's
-        return None
-
-
-def _problem(value: Any, shape: Any, path: str) -> str | None:
-    """What the botocore model has against a value, in words; None if nothing."""
-    kind = shape.type_name
-    expected = {
-        "structure": dict,
-        "list": list,
-        "map": dict,
-        "string": str,
-        "boolean": bool,
-        "integer": int,
-        "long": int,
-        "float": int | float,
-        "double": int | float,
-    }.get(kind)
-    if expected is not None and (not isinstance(value, expected) or (kind != "boolean" and value is True)):
-        return f"{path or 'the body'}: expected a {kind}, got {type(value).__name__}"
-    if kind == "structure":
-        for name in shape.required_members:
-            if value.get(name) is None:
-                return f"{_joined(path, name)} is required"
-        members = shape.members
-        found = (
-            _problem(item, members[name], _joined(path, name))
-            for name, item in value.items()
-            if item is not None and name in members
-        )
-        return next(filter(None, found), None)
-    if kind == "list":
-        found = (_problem(item, shape.member, f"{path}[{index}]") for index, item in enumerate(value))
-        return next(filter(None, found), None) or _out_of_bounds(len(value), shape, path)
-    if kind == "map":
-        found = (_problem(item, shape.value, f"{path}[{key}]") for key, item in value.items())
-        return next(filter(None, found), None) or _out_of_bounds(len(value), shape, path)
-    if kind == "string":
-        return _string_problem(value, shape, path)
-    if kind in {"integer", "long", "float", "double"}:
-        return _out_of_bounds(value, shape, path)
-    return None
-
-
-def _string_problem(value: str, shape: Any, path: str) -> str | None:
-    values = getattr(shape, "enum", None)
-    if values and value not in values:
-        return f"{path}: {value!r} is not one of {', '.join(values)}"
-    pattern = shape.metadata.get("pattern")
-    compiled = _pattern(pattern) if pattern else None
-    if compiled is not None and compiled.search(value) is None:
-        return f"{path}: {value!r} does not match {pattern}"
-    return _out_of_bounds(len(value), shape, path)
-
-
-def _out_of_bounds(size: float, shape: Any, path: str) -> str | None:
-    low, high = shape.metadata.get("min"), shape.metadata.get("max")
-    if (low is None or size >= low) and (high is None or size <= high):
-        return None
-    unit = _LENGTHS.get(shape.type_name)
-    bounds = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
-    return f"{path}: {size} {unit} given, {bounds} allowed" if unit else f"{path}: {size} is not {bounds}"
-
-
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name

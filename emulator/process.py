@@ -176,8 +176,8 @@ class Emulator:
             raise
 
     def _read_report(self, timeout: float) -> dict[str, Any]:
-        assert self._process is not None
-        assert self._process.stdout is not None
+        if self._process is None or self._process.stdout is None:
+            raise EmulatorError("the emulator is not started", "call start() first")
         readable, _, _ = select.select([self._process.stdout], [], [], timeout)
         if not readable:
             raise EmulatorNotReadyError(
@@ -186,7 +186,9 @@ class Emulator:
             )
         line = self._process.stdout.readline()
         if not line:
-            status = self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT_SECONDS)
+            status = self._process.returncode
             raise EmulatorDiedError(
                 f"the emulator ended with status {status} before it was ready:\n{self._last_stderr()}",
                 f"run `make setup` again if a module is missing{self._log_hint()}",

@@ -5,18 +5,19 @@ import re
 from typing import Any, Final
 
 from botocore.exceptions import ClientError, UnknownServiceError
-from botocore.session import Session
 from moto.core.model import ServiceModel
 from moto.core.request import Request
-from moto.core.routing import NotFound, get_service_router
+from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from emulator.errors import NOT_IMPLEMENTED, error_body
 
 _CREDENTIAL: Final = re.compile(r"Credential=[^/,]+/\d+/([^/,]*)/([^/,]+)/aws4_request")
 _QUERY_ACTION: Final = re.compile(rb"(?:^|[&?])Action=([A-Za-z0-9]+)")
+_BAD_REQUEST: Final = 400
+_CLIENT_ERRORS: Final = range(400, 500)
 _FLASK_PAGE: Final = b"<!doctype html>"
 
 
@@ -26,21 +27,34 @@ def signing_name(environ: dict[str, Any]) -> str | None:
     return match[2].lower() if match else None
 
 
+_OTHER_SIGNING_NAMES: Final = {
+    "access-analyzer": "accessanalyzer",
+    "airflow": "mwaa",
+    "aoss": "opensearchserverless",
+    "aps": "amp",
+    "elasticfilesystem": "efs",
+    "elasticloadbalancing": "elbv2",
+    "elasticmapreduce": "emr",
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "states": "stepfunctions",
+    "tagging": "resourcegroupstaggingapi",
+}
+"""Services that sign with another name than botocore calls them by; the rest sign with their own."""
+
+
 @functools.cache
 def service_model(signing: str) -> ServiceModel | None:
     """botocore's model of the service that signs with this name; None if there is none."""
-    session = Session()
-    names = session.get_available_services()
-    if signing in names:
-        return get_service_model(signing)
-    for name in names:
-        try:
-            model = session.get_service_model(name)
-        except (UnknownServiceError, ValueError):
-            continue
-        if signing in {model.signing_name, model.endpoint_prefix}:
-            return get_service_model(name)
-    return None
+    try:
+        return get_service_model(_OTHER_SIGNING_NAMES.get(signing, signing))
+    except UnknownServiceError:
+        return None
+
+
+def _operations(model: ServiceModel) -> list[str]:
+    names: Any = model.operation_names  # botocore's cached property, which has no type
+    return names
 
 
 def protocol(environ: dict[str, Any]) -> str | None:
@@ -89,7 +103,10 @@ def _refusal(environ: dict[str, Any], status: int, code: str, message: str) -> R
 def busy(environ: dict[str, Any], seconds: float) -> Response:
     """An earlier operation has held the emulator for too long."""
     return _refusal(
-        environ, 503, "ServiceUnavailable", f"another request has kept the emulator busy for {seconds:g} seconds"
+        environ,
+        503,
+        "ServiceUnavailable",
+        f"another request has kept the emulator busy for {seconds:g} seconds",
     )
 
 
@@ -109,13 +126,15 @@ def unanswered(environ: dict[str, Any]) -> Response:
     model = service_model(signing)
     place = f"{environ['REQUEST_METHOD']} {environ.get('RAW_URI', environ['PATH_INFO'])[:200]}"
     if model is None:
-        return _refusal(environ, 400, "UnknownService", f"AWS has no service that signs as {signing!r} ({place})")
+        return _refusal(
+            environ, 400, "UnknownService", f"AWS has no service that signs as {signing!r} ({place})"
+        )
     name = operation(environ)
     if name is None:
         return _refusal(
             environ, 404, "UnknownOperationException", f"{model.service_name} has no operation at {place}"
         )
-    if name not in model.operation_names:
+    if name not in _operations(model):
         code = "InvalidAction" if model.protocol in {"query", "ec2"} else "UnknownOperationException"
         return _refusal(environ, 400, code, f"{model.service_name} has no operation {name!r}")
     return _refusal(
@@ -129,7 +148,9 @@ def from_http_exception(environ: dict[str, Any], error: HTTPException) -> Respon
         return Response(error.get_body(), error.code, error.get_headers())
     if error.code in {404, 405}:
         return unanswered(environ)
-    status = error.code if error.code is not None and 400 <= error.code < 500 else 400
+    status = error.code or _BAD_REQUEST
+    if status not in _CLIENT_ERRORS:
+        status = _BAD_REQUEST
     return _refusal(environ, status, "InvalidRequest", error.description or error.name)
 
 
@@ -141,9 +162,11 @@ def from_exception(environ: dict[str, Any], error: Exception) -> Response:
         details = error.response["Error"]
         return _refusal(environ, 400, details["Code"], details["Message"])
     signing = signing_name(environ)
-    if signing is not None and service_model(signing) is None:
+    model = service_model(signing or "s3")
+    named = operation(environ)
+    if model is None or (named is not None and named not in _operations(model)):
         return unanswered(environ)
-    name = operation(environ) or "the request"
+    name = named or "the request"
     detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return _refusal(
         environ,
@@ -165,4 +188,3 @@ def checked(environ: dict[str, Any], response: Response) -> Response:
     if is_page or (response.status_code == 404 and not body and environ["REQUEST_METHOD"] != "HEAD"):  # noqa: PLR2004
         return unanswered(environ)
     return response
-

@@ -19,6 +19,8 @@ from moto import backends
 from moto.core.base_backend import BackendDict
 from moto.core.request import Request
 from moto.core.responses import BaseResponse
+from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import SIGNING_ALIASES, DomainDispatcherApplication, create_backend_app
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -54,24 +56,24 @@ class Application(DomainDispatcherApplication):
     def __init__(self) -> None:
         super().__init__(create_backend_app)  # pyright: ignore[reportArgumentType]
         self._handlers: dict[str, Handler | None] = {}
-        self._one_at_a_time = threading.Lock()
+        self.one_at_a_time = threading.Lock()
         self._seeding = Seeding()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request; never raises."""
-        if not self._one_at_a_time.acquire(timeout=LOCK_TIMEOUT_SECONDS):
+        if not self.one_at_a_time.acquire(timeout=LOCK_TIMEOUT_SECONDS):
             busy = refusals.busy(environ, LOCK_TIMEOUT_SECONDS)
             return busy(environ, start_response)
         try:
             response = self._answer(environ)
         except HTTPException as error:
             response = refusals.from_http_exception(environ, error)
-        except Exception as error:  # noqa: BLE001 - a bad request must not show a stack trace
+        except Exception as error:
             response = refusals.from_exception(environ, error)
             if response.status_code != 501:  # noqa: PLR2004
                 traceback.print_exc(file=sys.stderr)
         finally:
-            self._one_at_a_time.release()
+            self.one_at_a_time.release()
         return response(environ, start_response)
 
     def _answer(self, environ: dict[str, Any]) -> Response:
@@ -122,11 +124,16 @@ def _backend(name: Any) -> Any:
     return regions[region if region in regions else "aws"]
 
 
-def preload() -> None:
-    """Import the backends that a rehearsal uses, in the order it needs them, and their operation models."""
+def preload(application: Application) -> None:
+    """Load what a rehearsal uses, in the order it needs it: a first request should not wait for imports."""
     for name in PRELOADED:
         if own_handler(name) is None:
-            _backend(name)
+            importlib.import_module(f"moto.{backends.ALT_SERVICE_NAMES.get(name, name)}.models")
+            # Making a backend draws identifiers, which must not happen in the middle of a seeded request.
+            with application.one_at_a_time:
+                _backend(name)
+        if str(get_service_model(name).protocol).startswith("rest"):
+            get_service_router(name)
     importlib.import_module("emulator.glue.iceberg")
 
 
@@ -134,7 +141,8 @@ def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve on a listening socket until the process ends; `on_ready` is called when requests are answered."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     corrections.apply()
-    server = Server(listener, Application())
-    threading.Thread(target=preload, daemon=True).start()
+    application = Application()
+    server = Server(listener, application)
+    threading.Thread(target=preload, args=[application], daemon=True).start()
     on_ready()
     server.serve_forever()

@@ -20,6 +20,7 @@ OWN: Final = {
     "glue": "emulator.glue.responses:EmulatedGlueResponse",
     "backup": "emulator.backup:EmulatedBackupResponse",
     "kms": "emulator.kms:EmulatedKmsResponse",
+    "lambda": "emulator.functions:EmulatedLambdaResponse",
     "secretsmanager": "emulator.secretsmanager:EmulatedSecretsManagerResponse",
 }
 """By signing name: module and class of the services that this package answers or extends."""

@@ -23,7 +23,10 @@ def key(
     """
     name = environment.resource_name(purpose)
     owner = iam.allow(
-        ["kms:*"], ["*"], principal={"AWS": f"arn:aws:iam::{environment.account}:root"}, sid="AccountAdministersByIam"
+        ["kms:*"],
+        ["*"],
+        principal={"AWS": f"arn:aws:iam::{environment.account}:root"},
+        sid="AccountAdministersByIam",
     )
     usage = [
         iam.allow(

@@ -68,7 +68,9 @@ class Scaling(Settings):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.min <= self.desired <= self.max:
-            raise ValueError(f"min {self.min}, desired {self.desired}, max {self.max}: must rise in that order")
+            raise ValueError(
+                f"min {self.min}, desired {self.desired}, max {self.max}: must rise in that order"
+            )
         return self
 
 
@@ -206,7 +208,9 @@ class Budget(Settings):
     """A monthly cost above which mails go out (at 80% forecast and 100% actual)."""
 
     monthly_usd: Annotated[int, Field(ge=1)]
-    notify: Annotated[tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...], Field(max_length=10)]
+    notify: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...], Field(max_length=10)
+    ]
 
 
 class Emulator(Settings):
@@ -264,6 +268,11 @@ class Environment(Settings):
     def resource_name(self, *parts: str) -> str:
         """`pinwheel-<environment>-<parts>`: the one naming convention of everything in the account."""
         return "-".join((PROJECT, self.name, *parts))
+
+    @property
+    def artifacts_bucket(self) -> str:
+        """A bucket that is there before the first stack: what operators upload for stacks to take in."""
+        return f"{PROJECT}-artifacts-{self.account}"
 
     @property
     def all_tags(self) -> dict[str, str]:

@@ -53,7 +53,9 @@ def load(name: str, directory: Path = ENVIRONMENTS) -> Environment:
         raise InvalidEnvironment(*(_fault(each, values, origins, file) for each in error.errors())) from None
 
 
-def _extended(name: str, directory: Path, seen: tuple[str, ...]) -> tuple[dict[str, Any], dict[Path_, _Origin]]:
+def _extended(
+    name: str, directory: Path, seen: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[Path_, _Origin]]:
     if name in seen:
         raise InvalidEnvironment(
             f"environments/{name}.yaml: extends itself ({' -> '.join((*seen, name))}); remove one `extends`"
@@ -82,10 +84,14 @@ def _read(file: Path, name: str, directory: Path) -> CommentedMap:
         known = ", ".join(names(directory)) or "none"
         raise InvalidEnvironment(f"{where}: no such environment; there are {known}{hint}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidEnvironment(f"{where}: cannot be read ({error}); it must be a readable UTF-8 file") from None
+        raise InvalidEnvironment(
+            f"{where}: cannot be read ({error}); it must be a readable UTF-8 file"
+        ) from None
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InvalidEnvironment(f"{where}:{line}: not valid YAML: {error.problem}; correct the line") from None
+        raise InvalidEnvironment(
+            f"{where}:{line}: not valid YAML: {error.problem}; correct the line"
+        ) from None
     except YAMLError as error:
         raise InvalidEnvironment(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from None
     if document is None:
@@ -129,9 +135,13 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fault(error: Any, values: dict[str, Any], origins: dict[Path_, _Origin], file: Path) -> str:
-    path = tuple(step for step in error["loc"] if not isinstance(step, str) or not step.startswith("function-"))
+    path = tuple(
+        step for step in error["loc"] if not isinstance(step, str) or not step.startswith("function-")
+    )
     dotted = ".".join(str(step) for step in path) or "the environment"
-    where = next((origins[path[:end]] for end in range(len(path), 0, -1) if path[:end] in origins), _Origin(file, 1))
+    where = next(
+        (origins[path[:end]] for end in range(len(path), 0, -1) if path[:end] in origins), _Origin(file, 1)
+    )
     if error["type"] == "extra_forbidden":
         known = _settings_at(path[:-1])
         close = difflib.get_close_matches(str(path[-1]), known, n=1)

@@ -45,10 +45,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _called(arguments: Sequence[str]) -> int:
+    command = typer.main.get_command(app)
     try:
-        code: Any = typer.main.get_command(app)(
-            args=list(arguments), prog_name="pinwheel", standalone_mode=False
-        )
+        # Not `command.main`, which turns a broken pipe and an interrupt into exit codes of its own.
+        with command.make_context("pinwheel", list(arguments)) as context:
+            code: Any = command.invoke(context)
+    except typer.Exit as ended:  # --help
+        return ended.exit_code
     except UsageError as error:
         where = error.ctx.command_path if error.ctx else "pinwheel"
         raise Failure(error.format_message() or "a command is missing", f"see `{where} --help`") from error

@@ -40,8 +40,6 @@ def require_writable(path: Path) -> None:
     if path.is_dir():
         raise Failure(f"{path}: Is a directory", "name a file, not a directory")
     if not path.parent.is_dir():
-        raise Failure(
-            f"{path}: there is no directory {path.parent}", f"create it first: mkdir -p {path.parent}"
-        )
+        raise Failure(f"{path}: its directory does not exist", f"create it first: mkdir -p {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise Failure(f"{path}: is not writable", "name a file in a directory that you may write")

@@ -38,6 +38,7 @@ class Coverage:
 
 def coverage(rehearsal: Rehearsal) -> Coverage:
     """Count what was tried and what was not."""
+    adapters.load()
     records = [record for layer in rehearsal.layers for record in resources(layer)]
     aws = [record for record in records if record.type.startswith("aws:")]
     kubernetes = [record for record in records if record.type.startswith("kubernetes:")]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import psutil
 from rich.console import Console
 
+from emulator.__main__ import listen
 from emulator.process import Emulator, EmulatorDiedError, client_environment
 from infra.environment import Emulator as EmulatorSettings
 from pinwheel import environments, world
@@ -41,6 +42,7 @@ def up(
         for note in notes:
             log.print(note, highlight=False, soft_wrap=True)
         port = _port(environment) if port is None else port
+        listen("127.0.0.1", port).close()  # a port in use is told at once rather than after the imports
         with started_emulator(environment, port, log=world.state_directory() / "emulator.log") as emulator:
             result = _rehearsed(here, emulator, environment, log)
             code = present(result, graph_file, debug=debug)
@@ -98,6 +100,8 @@ def introduction(here: World) -> Iterator[str]:
         yield f"  export {name}={value}"
     yield "  export PYICEBERG_CATALOG__DEFAULT__TYPE=glue"
     yield f"  export PYICEBERG_CATALOG__DEFAULT__S3__ENDPOINT={here.endpoint}"
+    # Else it asks the real S3 for the bucket's region.
+    yield f"  export PYICEBERG_CATALOG__DEFAULT__S3__REGION={here.region}"
     yield ""
     yield "There are:"
     for what, value in _things(here):

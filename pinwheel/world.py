@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,7 @@ UP: Final = "pinwheel up"
 _CLOCK_TOLERANCE_SECONDS: Final = 2.0
 """A process's start time is reckoned from the boot time, which moves when the clock is set."""
 _DOWN_TIMEOUT_SECONDS: Final = 15.0
+_POLL_SECONDS: Final = 0.05
 
 
 @dataclass
@@ -161,10 +163,12 @@ def stop(world: World) -> None:
     """End `world`: its `pinwheel up` first, which ends the rest; then whatever did not end."""
     owner = world.owner
     if owner:
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
-            process = psutil.Process(owner.pid)
-            process.terminate()
-            process.wait(_DOWN_TIMEOUT_SECONDS)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(owner.pid).terminate()
+        # Not psutil's wait: a process whose parent has not noticed its end counts as there.
+        deadline = time.monotonic() + _DOWN_TIMEOUT_SECONDS
+        while owner.alive and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
     for member in world.members:
         if member.alive:
             lifetime.end_process(member.pid)

@@ -22,7 +22,9 @@ def mermaid(graph: Graph) -> str:
     """A Mermaid flowchart: one box a top-level component with its number of resources, grouped by layer."""
     component_of = {resource.urn: _component(graph, resource) for resource in graph}
     counts = Counter(
-        component_of[resource.urn] for resource in graph if not resource.type.startswith((_COMPONENT, _ENGINE))
+        component_of[resource.urn]
+        for resource in graph
+        if not resource.type.startswith((_COMPONENT, _ENGINE))
     )
     needs: dict[str, set[str]] = {component: set() for component in counts}
     for resource in graph:

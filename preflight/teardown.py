@@ -69,7 +69,9 @@ def check(graph: Graph) -> list[Stuck]:
     ]
 
 
-def _outlive(graph: Graph, survivors: Iterable[Resource], mortals: Iterable[Resource], why: str) -> Iterator[Stuck]:
+def _outlive(
+    graph: Graph, survivors: Iterable[Resource], mortals: Iterable[Resource], why: str
+) -> Iterator[Stuck]:
     mortals = list(mortals)
     for survivor in survivors:
         for mortal in mortals:

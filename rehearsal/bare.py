@@ -44,7 +44,10 @@ _CONTRACTS: dict[str, Any] = {
     kind.LAYER: {
         "contract": {
             "version": kind.VERSION,
-            **{field.name: _MADE_UP[str(get_type_hints(kind)[field.name])] for field in dataclasses.fields(kind)},
+            **{
+                field.name: _MADE_UP[str(get_type_hints(kind)[field.name])]
+                for field in dataclasses.fields(kind)
+            },
         }
     }
     for kind in (NetworkContract, ClusterContract)
@@ -73,9 +76,7 @@ class BareMocks(pulumi.runtime.Mocks):
         return f"{args.name}-id", outputs
 
 
-def run_bare(
-    environment: Environment, extra: Sequence[tuple[str, Program]] = ()
-) -> tuple[int, float]:
+def run_bare(environment: Environment, extra: Sequence[tuple[str, Program]] = ()) -> tuple[int, float]:
     """Runs every layer's program under bare mocks; returns the number of resources and the seconds."""
     bare = BareMocks()
     programs: list[tuple[str, Program]] = [

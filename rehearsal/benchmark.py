@@ -53,7 +53,9 @@ def _measure(kind: str, environment_name: str, count: int) -> dict[str, Any]:
         if not rehearsal.passed:
             raise SystemExit(f"the rehearsal did not pass: {rehearsal.refusals[:3]}")
         records = sum(len(layer.records) for layer in rehearsal.layers)
-        return _result(records, seconds, started, psutil.Process(emulator.pid).memory_info().rss / _MIB / _MIB)
+        return _result(
+            records, seconds, started, psutil.Process(emulator.pid).memory_info().rss / _MIB / _MIB
+        )
     finally:
         emulator.stop()
 
@@ -91,7 +93,9 @@ def _median(results: list[dict[str, Any]], key: str) -> float:
 def main() -> None:
     """Prints the table; `--markdown FILE` writes it too."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--measure", nargs=3, metavar=("KIND", "ENVIRONMENT", "COUNT"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--measure", nargs=3, metavar=("KIND", "ENVIRONMENT", "COUNT"), help=argparse.SUPPRESS
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()

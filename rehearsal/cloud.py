@@ -1,9 +1,10 @@
 """The emulated AWS as the adapters see it: boto3 calls, each judged by its model before it leaves."""
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from emulator.process import CREDENTIALS
 from rehearsal import placeholders
 from rehearsal.checks.botocore_model import check_request
-from rehearsal.checks.problem import Problem
+from rehearsal.checks.problem import Problem, join
 from rehearsal.mapping import camel, mapped
 from rehearsal.service_models import session
 
@@ -96,7 +97,11 @@ class Cloud:
         acting = self._acting
         acting.urn, acting.dry, acting.problems = urn, dry, []
         try:
-            yield
+            try:
+                yield
+            except Exception:  # what breaks an adapter after a refusal is a stand-in answer
+                if not acting.problems:
+                    raise
             if acting.problems:
                 raise Refused(*acting.problems)
             if dry:
@@ -120,7 +125,7 @@ class Cloud:
             try:
                 return self._send(service, operation, request)
             except Refused as refused:
-                problems = list(refused.problems)
+                problems = [_blamed(problem, request, property_of) for problem in refused.problems]
         self.refuse(*problems)
         return placeholders.response(service, operation)
 
@@ -192,4 +197,38 @@ class Answer:
 
 
 def _remedy(error: Mapping[str, Any]) -> str:
-    return f"{error.get('Code', 'the API')} says what it expects; correct the property it names"
+    code = str(error.get("Code", "the API"))
+    if re.search(r"NotFound|NoSuch|NotExist|DoesNotExist", code):
+        return f"declare it before this resource and use its output, or name one that exists ({code})"
+    if re.search(r"Exists|Duplicate|AlreadyOwned|InUse", code):
+        return f"another name, or the resource that has this one ({code})"
+    return f"what {code} describes"
+
+
+_SHORTEST_BLAMED = 3
+"""Characters; shorter values are in every message."""
+
+
+def _blamed(problem: Problem, request: Mapping[str, Any], property_of: Callable[[str], str]) -> Problem:
+    """The same problem at the property whose value the service's message quotes, if it quotes one."""
+    quoted = [
+        (path, value)
+        for path, value in _texts(request, "")
+        if len(value) >= _SHORTEST_BLAMED
+        and re.search(rf"(?<![\w-]){re.escape(value)}(?![\w-])", problem.reason)
+    ]
+    if not quoted:
+        return problem
+    path, value = max(quoted, key=lambda each: len(each[1]))
+    return replace(problem, property=property_of(path), value=value)
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _texts(each, join(path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _texts(each, f"{path}[{index}]")
+    elif isinstance(value, str):
+        yield path, value

@@ -1,11 +1,10 @@
 """What EC2 sells: sizes and zones of instance types, from the data that moto carries (made from EC2's own API)."""
 
-import gzip
-import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
+
+from rehearsal.package_data import folder, read_json
 
 _PODS_SMALL, _PODS_LARGE, _LARGE_VCPUS = 110, 250, 30
 """maxPods with prefix delegation, as EKS's own calculator caps it (amazon-eks-ami, max-pods-calculator)."""
@@ -78,8 +77,5 @@ def _instance_type(name: str, data: Any) -> InstanceType:
 
 
 def _data(path: str) -> Any:
-    try:
-        packed = resources.files("moto.ec2.resources").joinpath(path).read_bytes()
-    except FileNotFoundError:
-        return []
-    return json.loads(gzip.decompress(packed))
+    file = folder("moto") / "ec2" / "resources" / path
+    return read_json(file) if file.is_file() else []

@@ -59,8 +59,8 @@ def mapped(
     """Builds the request of `operation` from `inputs`.
 
     `renames`: Pulumi property -> API member. A property is named alone (at any depth) or by its path from
-    the top. The member may be a path below the property's own place, as in `{"vpcId": "Network.VpcIds"}`;
-    each list on the way gets one item.
+    the top; then the member may be a path below the property's own place, as in
+    `{"vpcId": "Network.VpcIds"}`, where each list on the way gets one item.
     `omit`: properties that the adapter handles itself; nested ones by path.
     `within`: the member that takes the properties for which the operation itself has no member.
     `tags`: put in the form the operation wants (a map, or a list of key and value).
@@ -95,14 +95,23 @@ class _Mapper:
         for key, value in given.items():
             if value is None or plain + key in self.omitted:
                 continue
-            target = self.renames.get(plain + key) or self.renames.get(key)
+            target = self.renames.get(plain + key)
             if target is None or "." not in target:
-                target = (target and _target(target, shape, within)) or _target(key, shape, within)
+                target = self._target(target or self.renames.get(key, key), key, shape, within)
             if target is None:
                 self.result.unused.append(plain + key)
             else:
                 self._put(request, shape, target, value, place.within(target, key, shape))
         return request
+
+    def _target(self, wanted: str, key: str, shape: Any, within: str) -> str | None:
+        """The member for a property: of the object itself, or of its member `within`."""
+        for name in (wanted, key):
+            if member := _member(name, shape):
+                return member
+            if within and (inner := _member(name, shape.members[within])):
+                return f"{within}.{inner}"
+        return None
 
     def _put(self, request: dict[str, Any], shape: Any, target: str, value: Any, place: "_Place") -> None:
         at = _shape_at(shape, target)
@@ -180,14 +189,6 @@ def _members(shape: Any) -> dict[str, str]:
     return known[1]
 
 
-def _target(wanted: str, shape: Any, within: str) -> str | None:
-    """The member for a property: of the object itself, or of its member `within`."""
-    name = _member(wanted, shape)
-    if name is None and within and (inner := _member(wanted, shape.members[within])):
-        name = f"{within}.{inner}"
-    return name
-
-
 def _shape_at(shape: Any, target: str) -> Any:
     for name in target.split("."):
         if shape.type_name == "list":
@@ -221,7 +222,7 @@ def _put_tags(shape: Any, tags: Mapping[str, str], result: Mapped) -> None:
     key, value = _tag_keys(member.member)
     result.request[name] = [{key: each, value: tags[each]} for each in tags]
     for index, each in enumerate(tags):
-        result.paths[f"{name}[{index}]"] = f"tags.{each}"
+        result.paths |= {f"{name}[{index}].{part}": f"tags.{each}" for part in (key, value)}
 
 
 @cache

@@ -14,9 +14,11 @@ from google.protobuf import empty_pb2
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import resource_pb2
 
-from rehearsal import wire
+from rehearsal import placeholders, wire
 from rehearsal.checks.problem import Problem
 from rehearsal.record import STACK_TYPE, Record, Status
+
+_STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 Create = Callable[[Record, dict[str, str]], None]
 """Fills in a record's id, outputs and status; the second argument are the tags its provider adds."""
@@ -52,10 +54,6 @@ class RehearsalMonitor(mocks.MockMonitor):
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
         inputs, secret = wire.plain(request.object)
-        known = self.records.get(urn)
-        if known is not None:
-            self.duplicates.append((urn, _duplicate(request.name)))
-            return _answer(known)
         record = Record(
             urn=urn,
             type=request.type,
@@ -68,7 +66,11 @@ class RehearsalMonitor(mocks.MockMonitor):
             secret_inputs=secret,
             secret_outputs=secret.union(request.additionalSecretOutputs),
         )
-        self.records[urn] = record
+        if self.records.setdefault(urn, record) is not record:  # the first may still be on its way
+            self.duplicates.append((urn, _duplicate(request.name)))
+            record.id = placeholders.MARKER + record.name
+            record.outputs = placeholders.outputs(record.type, record.name, inputs)
+            return _answer(record)
         started = time.perf_counter()
         if request.type.startswith("pulumi:providers:"):
             self._provider(record)
@@ -92,9 +94,16 @@ class RehearsalMonitor(mocks.MockMonitor):
     def ReadResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         """A stack reference: the outputs of a layer rehearsed before."""
         urn = self.make_urn(request.parent, request.type, request.name)
+        if request.type != _STACK_REFERENCE:
+            raise pulumi.RunError(
+                f"the program reads {request.type} {request.id}, which it does not declare: read it from the "
+                "contract of its layer, or state it in the environment file"
+            )
         stack = request.id.rsplit("/", 1)[-1]
         if stack not in self._stack_outputs:
-            raise pulumi.RunError(f"stack {stack} has no outputs: its layer must be rehearsed first")
+            raise pulumi.RunError(
+                f"stack {stack} has no outputs: its layer was not rehearsed before this one, or its program ended early"
+            )
         outputs = {"name": request.id, "outputs": self._stack_outputs[stack], "secretOutputNames": []}
         self.records[urn] = Record(
             urn=urn,
@@ -129,5 +138,8 @@ def _answer(record: Record) -> Any:
 
 def _duplicate(name: str) -> Problem:
     return Problem(
-        "", name, "is declared twice with the same type and parent", "give each resource of a type its own name"
+        "",
+        name,
+        "is declared twice with the same type and parent",
+        "give each resource of a type its own name",
     )

@@ -6,6 +6,7 @@ everything that needs it is recognised.
 
 import importlib
 import inspect
+import json
 import typing
 from collections.abc import Mapping
 from functools import cache
@@ -24,15 +25,35 @@ _MODULES = {"index": "", "lambda": "lambda_"}
 
 def outputs(token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs of a resource of type `token` that does not exist; given inputs stand as they are."""
+    return {
+        **{key: _value(kind, f"{MARKER}{name}.{key}", _DEPTH) for key, kind in _declared(token).items()},
+        **as_declared(token, inputs),
+    }
+
+
+def as_declared(token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs as the outputs of the same name: a policy that is given as an object comes back as a string."""
+    declared = _declared(token)
+    return {
+        key: json.dumps(value) if isinstance(value, Mapping) and declared.get(key) is str else value
+        for key, value in inputs.items()
+    }
+
+
+@cache
+def _declared(token: str) -> dict[str, Any]:
+    """The types of the outputs that the SDK declares for a type; nothing for a type that it does not have."""
     kind = _class(token)
     if kind is None:
-        return dict(inputs)
+        return {}
     names = _types.resource_py_to_pulumi_names(kind)
-    declared = {names.get(key, key): value for key, value in _types.resource_types(kind).items()}
-    return {
-        **{key: _value(value, f"{MARKER}{name}.{key}", _DEPTH) for key, value in declared.items()},
-        **inputs,
-    }
+    return {names.get(key, key): _without_none(value) for key, value in _types.resource_types(kind).items()}
+
+
+@cache
+def declares(token: str, name: str) -> bool:
+    """Whether resources of type `token` have an output `name` (in Pulumi's case)."""
+    return name in outputs(token, "", {})
 
 
 def response(service: str, operation: str) -> dict[str, Any]:
@@ -83,7 +104,20 @@ def _class(token: str) -> type | None:
     return found if inspect.isclass(found) else None
 
 
+def _without_none(kind: Any) -> Any:
+    return (
+        next((each for each in typing.get_args(kind) if each is not type(None)), kind)
+        if _is_optional(kind)
+        else kind
+    )
+
+
+def _is_optional(kind: Any) -> bool:
+    return type(None) in typing.get_args(kind)
+
+
 def _value(kind: Any, marker: str, depth: int) -> Any:
+    kind = _without_none(kind)
     if kind is str:
         return marker
     if kind is int or kind is float:
@@ -91,10 +125,8 @@ def _value(kind: Any, marker: str, depth: int) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (list, typing.Sequence) or (origin is not None and "Sequence" in str(origin)):
         return [_value(arguments[0], marker, depth - 1)] if depth and arguments else []
-    if origin is not None and type(None) in arguments:
-        return _value(next(each for each in arguments if each is not type(None)), marker, depth)
     if depth and _types.is_output_type(kind):
-        names = _types._py_to_pulumi_names_from_py_properties(kind)  # noqa: SLF001 - no public way to the names
+        names = _types._py_to_pulumi_names_from_py_properties(kind)
         return {
             names.get(key, key): _value(value, marker, depth - 1)
             for key, value in _types.output_type_types(kind).items()

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextvars
+import gc
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -106,51 +108,68 @@ def rehearse(
     `extra` are further programs, each run as a layer of its own after the others: the benchmark's synthetic
     services, or a test's mistakes.
     """
-    stage = Stage(environment, cloud)
-    result = Rehearsal(environment)
-    stack_outputs: dict[str, dict[str, Any]] = {}
     programs: list[tuple[str, Program]] = [
         (name, lambda each, layer=name: program.run(each, layer)) for name in layers_for(layers)
     ]
-    for name, layer_program in [*programs, *extra]:
-        if observer:
-            observer.layer_started(name)
-        layer = _play(name, layer_program, stage, stack_outputs, observer)
-        stack_outputs[f"{environment.name}-{name}"] = layer.outputs
-        result.layers.append(layer)
-        if observer:
-            observer.layer_done(layer)
-    _judge_the_whole(stage, result)
+    return play(Stage(environment, cloud), [*programs, *extra], observer)
+
+
+def play(
+    stage: Stage, programs: Sequence[tuple[str, Program]], observer: Observer | None = None
+) -> Rehearsal:
+    """Plays the programs one after the other, each as a layer of its name.
+
+    A stage may be played on again: what earlier programs created is still there for later ones.
+    """
+    result = Rehearsal(stage.environment)
+    with _without_garbage_collection():
+        for name, layer_program in programs:
+            if observer:
+                observer.layer_started(name)
+            layer = _play_layer(name, layer_program, stage, observer)
+            result.layers.append(layer)
+            if observer:
+                observer.layer_done(layer)
+        _judge_the_whole(stage, result)
     return result
 
 
-def _play(
-    name: str,
-    layer_program: Program,
-    stage: Stage,
-    stack_outputs: dict[str, dict[str, Any]],
-    observer: Observer | None,
-) -> LayerResult:
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """The collector would walk all botocore models again and again, for half of the time, and find nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _play_layer(name: str, layer_program: Program, stage: Stage, observer: Observer | None) -> LayerResult:
     def create(record: Record, tags: dict[str, str]) -> None:
         stage.create(record, tags)
         if observer:
             observer.resource_done(name, record)
 
     started = time.perf_counter()
-    monitor = RehearsalMonitor(create, stack_outputs)
+    stack = f"{stage.environment.name}-{name}"
+    monitor = RehearsalMonitor(create, stage.stack_outputs)
     result = LayerResult(name)
     try:
-        run_program(lambda: layer_program(stage.environment), monitor, f"{stage.environment.name}-{name}")
-    except Exception as error:  # noqa: BLE001 - whatever a program raises is this layer's result
+        run_program(lambda: layer_program(stage.environment), monitor, stack)
+        stage.stack_outputs[stack] = monitor.outputs
+    except Exception as error:
         result.crash = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         result.crash_trace = traceback.format_exc()
     result.records = sorted(monitor.records.values(), key=lambda record: record.urn)
     result.outputs = monitor.outputs
     found = [(record.urn, problem) for record in result.records for problem in record.problems]
     found += sorted(monitor.duplicates, key=lambda each: each[0])
+    found += stage.rules.check_shown(result.records)
     found += [
-        (f"{stage.environment.name}-{name}::output", problem)
-        for problem in stage.rules.check_outputs(result.records, monitor.outputs, monitor.secret_outputs)
+        (f"{stack}::output", problem)
+        for problem in stage.rules.check_outputs(monitor.outputs, monitor.secret_outputs)
     ]
     result.refusals = [Refusal(name, urn, problem) for urn, problem in found]
     result.seconds = time.perf_counter() - started
@@ -163,8 +182,15 @@ def run_program(function: Callable[[], None], monitor: pulumi.runtime.mocks.Mock
     async def run() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         pulumi.runtime.set_mocks(
-            monitor.mocks, project=PROJECT, stack=stack, preview=False, monitor=monitor, organization="rehearsal"
+            monitor.mocks,
+            project=PROJECT,
+            stack=stack,
+            preview=False,
+            monitor=monitor,
+            organization="rehearsal",
         )
+        # What a program that crashed left undone is not this one's: set_mocks keeps the settings' outputs.
+        pulumi.runtime.settings.SETTINGS.outputs = set()
         # set_mocks leaves a finished root stack behind; run_in_stack makes the real one, with outputs.
         pulumi.runtime.settings.ROOT.set(None)
         await run_in_stack(function)

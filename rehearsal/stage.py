@@ -4,16 +4,23 @@ Everything that a rule must know about the resources before it is kept here, ove
 """
 
 import contextlib
+import re
 import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from infra.data.connect import PLUGIN_KEY
 from infra.environment import Environment
 from rehearsal import adapters, placeholders
 from rehearsal.adapters import Order
-from rehearsal.checks.problem import Problem
+from rehearsal.checks.problem import MASKED, Problem
 from rehearsal.cloud import Cloud, Created, NotSent, Refused
 from rehearsal.record import Record, Status
 from rehearsal.rules import Rules
+
+_SHORTEST_SECRET = 4
+"""Characters; shorter ones would be found in every word."""
 
 
 class Stage:
@@ -24,17 +31,32 @@ class Stage:
         self.environment = environment
         self.cloud = cloud
         self.rules = Rules(environment)
-        self._failed: set[str] = set()
-        self._admit_administrators()
+        self.stack_outputs: dict[str, dict[str, Any]] = {}
+        """By stack; those of a program that crashed are not here."""
+        self._missing: dict[str, str] = {}
+        """URN of each resource that was not created -> the name of the refused one that is to blame."""
+        self._furnish()
         self._lock = threading.Lock()
 
-    def _admit_administrators(self) -> None:
-        """The account as a deployment finds it: the roles that the environment names are there already."""
+    def _furnish(self) -> None:
+        """The account as a deployment finds it: the administrators' roles, and the artifacts that operators upload."""
         for arn in self.environment.cluster.administrators:
             path, _, name = arn.partition(":role/")[2].rpartition("/")
-            request = {"RoleName": name, "AssumeRolePolicyDocument": "{}", "Path": f"/{path}/" if path else "/"}
-            with contextlib.suppress(Refused):  # a kept world has them
-                self.cloud.call("iam", "CreateRole", request)
+            request = {
+                "RoleName": name,
+                "AssumeRolePolicyDocument": "{}",
+                "Path": f"/{path}/" if path else "/",
+            }
+            self._unless_there("iam", "CreateRole", request)
+        bucket = self.environment.artifacts_bucket
+        self._unless_there("s3", "CreateBucket", {"Bucket": bucket})
+        self._unless_there(
+            "s3", "PutObject", {"Bucket": bucket, "Key": PLUGIN_KEY, "Body": b"a plugin's place"}
+        )
+
+    def _unless_there(self, service: str, operation: str, request: dict[str, Any]) -> None:
+        with contextlib.suppress(Refused):
+            self.cloud.call(service, operation, request)
 
     def create(self, record: Record, provider_tags: dict[str, str]) -> None:
         """Judges and creates one resource; fills in its id, outputs, status and problems."""
@@ -42,22 +64,29 @@ class Stage:
         adapter = adapters.find(record.type)
         problems = list(self.rules.check(record))
         if adapter is not None:
-            problems += self._played(record, adapter, provider_tags, dry=bool(problems or record.waits_for))
-        record.problems = [each for each in problems if not placeholders.mentions(each.value)]
+            told = {each.property for each in problems}
+            played = self._played(record, adapter, provider_tags, dry=bool(problems or record.waits_for))
+            problems += [each for each in played if not each.property or each.property not in told]
+        problems = [each for each in problems if not placeholders.mentions(each.value)]
+        record.problems = [_without_secrets(each, record) for each in problems]
         if record.problems:
             record.status = Status.FAILED
         if record.status is not Status.CREATED:
             record.id = placeholders.MARKER + record.name
             record.outputs = placeholders.outputs(record.type, record.name, record.inputs)
-            if adapter is not None:
+            if record.problems or record.waits_for:
                 with self._lock:
-                    self._failed.add(record.urn)
+                    self._missing[record.urn] = record.waits_for or record.name
         # A refused resource is remembered too: what needs it is not wrong for that.
         self.rules.remember(record)
 
-    def _played(self, record: Record, adapter: Any, provider_tags: dict[str, str], *, dry: bool) -> list[Problem]:
+    def _played(
+        self, record: Record, adapter: Any, provider_tags: dict[str, str], *, dry: bool
+    ) -> list[Problem]:
         """Runs the adapter; `dry`, it only has its first request judged."""
-        tags = {**provider_tags, **(record.inputs.get("tags") or {})} if record.type.startswith("aws:") else {}
+        tags = (
+            {**provider_tags, **(record.inputs.get("tags") or {})} if record.type.startswith("aws:") else {}
+        )
         order = Order(self.cloud, record.type, record.name, record.urn, record.inputs, tags)
         try:
             with self.cloud.acting_for(record.urn, dry=dry):
@@ -66,22 +95,54 @@ class Stage:
             return []
         except Refused as refused:
             return list(refused.problems)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except Exception as error:
             # An adapter presumes the shapes that the SDK declares; what breaks it is the resource's fault or its own.
+            # In a dry run it may be a stand-in's, or that of the value that the rules have refused.
+            if dry:
+                return []
             reason = f"broke its adapter: {type(error).__name__}: {error}"
-            return [Problem("", record.name, reason, "inputs of the shape the SDK declares, or a corrected adapter")]
+            return [
+                Problem(
+                    "", record.name, reason, "inputs of the shape the SDK declares, or a corrected adapter"
+                )
+            ]
         if dry:
             return []
         record.id = created.id
         record.unchecked = created.unchecked
-        record.outputs = {**record.inputs, **created.outputs}
-        if tags:
+        record.outputs = {**placeholders.as_declared(record.type, record.inputs), **created.outputs}
+        if tags and placeholders.declares(record.type, "tagsAll"):
             record.outputs["tagsAll"] = tags
         record.status = Status.CREATED
         return []
 
     def _missing_need(self, record: Record) -> str:
         for dependency in record.dependencies:
-            if dependency in self._failed:
-                return dependency.rsplit("::", 1)[-1]
+            if dependency in self._missing:
+                return self._missing[dependency]
         return placeholders.mentions(record.inputs)
+
+
+def _without_secrets(problem: Problem, record: Record) -> Problem:
+    """The same problem, with nothing in it of the resource's secret inputs."""
+    values = _strings([record.inputs.get(name) for name in record.secret_inputs])
+    secrets = [value for value in values if len(value) >= _SHORTEST_SECRET]
+    if re.split(r"[.\[]", problem.property, maxsplit=1)[0] in record.secret_inputs:
+        problem = replace(problem, value=MASKED)
+    if any(secret in str(problem.value) for secret in secrets):
+        problem = replace(problem, value=MASKED)
+    for secret in secrets:
+        problem = replace(
+            problem,
+            reason=problem.reason.replace(secret, MASKED),
+            remedy=problem.remedy.replace(secret, MASKED),
+        )
+    return problem
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(each)

@@ -42,7 +42,9 @@ def _service(
     in_cluster: pulumi.ResourceOptions,
 ) -> None:
     full_name = environment.resource_name(name)
-    aws.iam.Role(name, name=full_name, assume_role_policy=iam.pod_identity_trust(environment.account), opts=under_aws)
+    aws.iam.Role(
+        name, name=full_name, assume_role_policy=iam.pod_identity_trust(environment.account), opts=under_aws
+    )
     repository = aws.ecr.Repository(
         name,
         name=f"pinwheel/{name}",

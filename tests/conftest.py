@@ -1,4 +1,4 @@
-"""What tests of the command line and of its clients share: a runner of `pinwheel`, and one world that is up."""
+"""What tests of the command line and of its clients share: a runner of `pinwheel`, and a world that is up."""
 
 import os
 import re
@@ -27,8 +27,15 @@ class Pinwheel:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYICEBERG_"))}
-        ours = {MARKER: self.marker, "PINWHEEL_STATE": str(self.state), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYICEBERG_"))
+        }
+        ours = {
+            MARKER: self.marker,
+            "PINWHEEL_STATE": str(self.state),
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "200",
+        }
         return {**kept, **ours, **self.variables}
 
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -86,7 +93,9 @@ class Printed:
 
     @property
     def variables(self) -> dict[str, str]:
-        exports = [line.strip().removeprefix("export ") for line in self.lines if line.startswith("  export ")]
+        exports = [
+            line.strip().removeprefix("export ") for line in self.lines if line.startswith("  export ")
+        ]
         return dict(export.split("=", 1) for export in exports)
 
     @property

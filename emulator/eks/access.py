@@ -18,7 +18,15 @@ ACCESS_POLICIES: Final = (
     *("AmazonEKSClusterInsightsPolicy", "AmazonEKSEventPolicy"),
 )
 # https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
-ENTRY_TYPES: Final = ("STANDARD", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "EC2", "HYBRID_LINUX", "HYPERPOD_LINUX")
+ENTRY_TYPES: Final = (
+    "STANDARD",
+    "EC2_LINUX",
+    "EC2_WINDOWS",
+    "FARGATE_LINUX",
+    "EC2",
+    "HYBRID_LINUX",
+    "HYPERPOD_LINUX",
+)
 _NODE_GROUPS: Final = {"EC2_LINUX": ["system:nodes"], "EC2_WINDOWS": ["system:nodes"]}
 
 
@@ -29,12 +37,16 @@ class AccessEntries(EksOperations):
         """The principal must exist in IAM when it is of this account, as AWS demands."""
         params, cluster = self.params, self.cluster()
         if cluster["accessConfig"]["authenticationMode"] == "CONFIG_MAP":
-            raise invalid_request("The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP]")
+            raise invalid_request(
+                "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP]"
+            )
         principal, kind = params["principalArn"], params.get("type") or "STANDARD"
         if (cluster["name"], principal) in self.state.access_entries:
             raise in_use("The specified access entry resource is already in use on this cluster.")
         if kind not in ENTRY_TYPES:
-            raise self.invalid(f"The specified type {kind!r} is not supported; use one of {', '.join(ENTRY_TYPES)}")
+            raise self.invalid(
+                f"The specified type {kind!r} is not supported; use one of {', '.join(ENTRY_TYPES)}"
+            )
         groups = list(params.get("kubernetesGroups") or [])
         if kind != "STANDARD" and (groups or params.get("username")):
             raise self.invalid(f"An access entry of type {kind} takes no kubernetesGroups and no username")
@@ -97,15 +109,22 @@ class AccessEntries(EksOperations):
         """A second association of the same policy replaces its scope."""
         entry, policy, scope = self._entry(), self.params["policyArn"], self.params["accessScope"]
         if policy not in {self._policy_arn(name) for name in ACCESS_POLICIES}:
-            raise self.invalid(f"The policyArn {policy!r} is not an EKS access policy; see ListAccessPolicies")
+            raise self.invalid(
+                f"The policyArn {policy!r} is not an EKS access policy; see ListAccessPolicies"
+            )
         if entry["type"] not in {"STANDARD", "EC2", "HYPERPOD_LINUX"}:
             raise self.invalid(f"An access entry of type {entry['type']} takes no access policies")
         if (scope.get("type") == "namespace") != bool(scope.get("namespaces")):
-            raise self.invalid("accessScope: type 'namespace' needs namespaces, and type 'cluster' takes none")
+            raise self.invalid(
+                "accessScope: type 'namespace' needs namespaces, and type 'cluster' takes none"
+            )
         policies = self.state.access_policies[entry["clusterName"], entry["principalArn"]]
         policies[policy] = {
             "policyArn": policy,
-            "accessScope": {"type": scope.get("type", "cluster"), "namespaces": scope.get("namespaces") or []},
+            "accessScope": {
+                "type": scope.get("type", "cluster"),
+                "namespaces": scope.get("namespaces") or [],
+            },
             "associatedAt": policies.get(policy, {}).get("associatedAt", now()),
             "modifiedAt": now(),
         }
@@ -148,19 +167,25 @@ class AccessEntries(EksOperations):
     def _require_principal(self, arn: str) -> None:
         parts = arn.split(":", 5)
         if len(parts) != 6 or parts[2] != "iam" or not parts[5].startswith(("role/", "user/", "root")):  # noqa: PLR2004
-            raise self.invalid(f"The specified principalArn is invalid: {arn!r} is not the ARN of an IAM role or user")
+            raise self.invalid(
+                f"The specified principalArn is invalid: {arn!r} is not the ARN of an IAM role or user"
+            )
         iam = iam_backends[self.current_account][self.partition]
         known = {item.arn for item in (*iam.roles.values(), *iam.users.values())}
         # AWS's service-linked roles exist without anyone creating them.
         if parts[4] == self.current_account and arn not in known and "/aws-service-role/" not in arn:
             if parts[5] == "root":
                 return
-            raise self.invalid(f"The specified principalArn is invalid: invalid principal {arn}: no such role or user")
+            raise self.invalid(
+                f"The specified principalArn is invalid: invalid principal {arn}: no such role or user"
+            )
 
     def _require_groups(self, groups: list[str]) -> None:
         for group in groups:
             if group.startswith(("system:", "eks:", "aws:", "amazon:", "iam:")):
-                raise self.invalid(f"The kubernetes group name {group} is invalid, it cannot start with that prefix")
+                raise self.invalid(
+                    f"The kubernetes group name {group} is invalid, it cannot start with that prefix"
+                )
 
     def _username(self, principal: str, kind: str) -> str:
         if kind in {"EC2_LINUX", "EC2_WINDOWS", "EC2"}:

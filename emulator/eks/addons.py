@@ -92,7 +92,9 @@ class Addons(PodIdentities):
     def describe_addon_versions(self) -> ActionResult:
         """What `emulator.eks.versions` has, filtered as asked."""
         params = self.params
-        minors = [params["kubernetesVersion"]] if params.get("kubernetesVersion") else list(reversed(VERSIONS))
+        minors = (
+            [params["kubernetesVersion"]] if params.get("kubernetesVersion") else list(reversed(VERSIONS))
+        )
         if minors[0] not in VERSIONS:
             raise self.invalid(f"The Kubernetes version {minors[0]!r} is not supported")
         if params.get("addonName") and params["addonName"] not in ADDONS:

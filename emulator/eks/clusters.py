@@ -167,7 +167,9 @@ class Clusters(EksOperations):
         cluster["encryptionConfig"] = self.params["encryptionConfig"]
         self._require_keys(cluster)
         changes = {"EncryptionConfig": self.params["encryptionConfig"]}
-        return ActionResult({"update": self.record_update(cluster["name"], "AssociateEncryptionConfig", changes)})
+        return ActionResult(
+            {"update": self.record_update(cluster["name"], "AssociateEncryptionConfig", changes)}
+        )
 
     def describe_cluster_versions(self) -> ActionResult:
         """The versions in `emulator.eks.versions`, newest first, with their support as of today."""

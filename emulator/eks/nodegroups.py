@@ -10,7 +10,14 @@ from emulator.eks.versions import VERSIONS
 from emulator.operations import new_id, new_uuid, now, picked
 
 _KEPT: Final = (
-    *("nodeRepairConfig", "updateConfig", "warmPoolConfig", "remoteAccess", "launchTemplate", "instanceTypes"),
+    *(
+        "nodeRepairConfig",
+        "updateConfig",
+        "warmPoolConfig",
+        "remoteAccess",
+        "launchTemplate",
+        "instanceTypes",
+    ),
     *("diskSize", "clientRequestToken"),
 )
 _DEFAULT_AMI: Final = "AL2023_x86_64_STANDARD"
@@ -25,9 +32,7 @@ class Nodegroups(EksOperations):
         params, cluster = self.params, self.cluster()
         name = params["nodegroupName"]
         if (cluster["name"], name) in self.state.nodegroups:
-            raise in_use(
-                f"NodeGroup already exists with name {name} and cluster name {cluster['name']}"
-            )
+            raise in_use(f"NodeGroup already exists with name {name} and cluster name {cluster['name']}")
         self._require_references(cluster, params)
         template = self._launch_template(params)
         version = params.get("version") or cluster["version"]

@@ -17,7 +17,9 @@ class PodIdentities(EksOperations):
     def create_pod_identity_association(self) -> ActionResult:
         """One role per (namespace, service account)."""
         params, cluster = self.params, self.cluster()
-        more = picked(params, "disableSessionTags", "targetRoleArn", "policy") | {"tags": params.get("tags") or {}}
+        more = picked(params, "disableSessionTags", "targetRoleArn", "policy") | {
+            "tags": params.get("tags") or {}
+        }
         if params.get("targetRoleArn"):
             more["externalId"] = new_uuid()
         association = self.new_pod_identity(

@@ -100,4 +100,6 @@ ADDONS: Final = {
 def addon_versions(name: str, kubernetes: str) -> list[str]:
     """The addon's versions for a Kubernetes minor version, newest first; the newest is the default."""
     upstreams = (_KUBE_PROXY[kubernetes],) if name == "kube-proxy" else ADDONS[name].upstreams
-    return [f"{upstream}-eksbuild.{build}" for upstream, newest in upstreams for build in range(newest, 0, -1)]
+    return [
+        f"{upstream}-eksbuild.{build}" for upstream, newest in upstreams for build in range(newest, 0, -1)
+    ]

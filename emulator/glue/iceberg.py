@@ -69,7 +69,9 @@ def _metadata(table_input: dict[str, Any], iceberg: dict[str, Any], location: st
             if not columns:
                 raise ValueError("StorageDescriptor.Columns: an Iceberg table needs at least one column")
             if table_input.get("PartitionKeys"):
-                raise ValueError("PartitionKeys: give CreateIcebergTableInput.PartitionSpec for an Iceberg table")
+                raise ValueError(
+                    "PartitionKeys: give CreateIcebergTableInput.PartitionSpec for an Iceberg table"
+                )
             schema = Schema(*columns_to_fields(columns))
             spec, order = UNPARTITIONED_PARTITION_SPEC, UNSORTED_SORT_ORDER
         return new_table_metadata(schema, spec, order, location, properties)

@@ -112,7 +112,9 @@ class Optimizers(GlueResponse):
         if missing:
             raise InvalidInputException("TableOptimizer", f"{', '.join(missing)} is required")
         if named["Type"] not in _SETTINGS:
-            raise InvalidInputException("TableOptimizer", f"Type {named['Type']!r} is not one of {', '.join(_SETTINGS)}")
+            raise InvalidInputException(
+                "TableOptimizer", f"Type {named['Type']!r} is not one of {', '.join(_SETTINGS)}"
+            )
         return self.current_account, named["DatabaseName"], named["TableName"], named["Type"]
 
     def _optimizer(self, key: Key) -> dict[str, Any]:
@@ -130,7 +132,9 @@ class Optimizers(GlueResponse):
         roles = iam_backends[self.current_account][self.partition].roles.values()
         found = next((item for item in roles if item.arn == role), None)
         if found is None or '"glue.amazonaws.com"' not in str(found.assume_role_policy_document):
-            raise InvalidInputException("TableOptimizer", f"The role {role!r} does not exist or does not trust Glue")
+            raise InvalidInputException(
+                "TableOptimizer", f"The role {role!r} does not exist or does not trust Glue"
+            )
         others = [name for other, name in _SETTINGS.items() if other != kind and configuration.get(name)]
         if others:
             raise InvalidInputException("TableOptimizer", f"{', '.join(others)} does not go with type {kind}")

@@ -23,7 +23,7 @@ class EmulatedGlueResponse(Optimizers):
 
         table_input: dict[str, Any] = dict(parameters.get("TableInput") or {})
         table_input.setdefault("Name", parameters.get("Name"))
-        database, name = parameters.get("DatabaseName"), table_input["Name"]
+        database, name = str(parameters.get("DatabaseName")), table_input["Name"]
         if not name:
             raise InvalidInputException("CreateTable", "TableInput.Name is required")
         if name in self.glue_backend.get_database(database).tables:
@@ -39,8 +39,8 @@ class EmulatedGlueResponse(Optimizers):
         """With a VersionId, only if it is the present one: what makes concurrent Iceberg commits safe."""
         parameters = self.parameters
         table_input = parameters.get("TableInput") or {}
-        name = parameters.get("Name") or table_input.get("Name")
-        table: Any = self.glue_backend.get_table(parameters.get("DatabaseName"), name)
+        name = str(parameters.get("Name") or table_input.get("Name"))
+        table: Any = self.glue_backend.get_table(str(parameters.get("DatabaseName")), name)
         present = table.as_dict()["VersionId"]
         expected = parameters.get("VersionId")
         if expected is not None and str(expected) != present:

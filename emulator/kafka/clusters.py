@@ -11,7 +11,13 @@ from emulator.kafka.base import KAFKA_VERSIONS, KafkaOperations, conflict, new_v
 from emulator.operations import new_id, new_uuid, now, picked
 
 _GIVEN: Final = (
-    *("BrokerNodeGroupInfo", "ClientAuthentication", "EncryptionInfo", "EnhancedMonitoring", "OpenMonitoring"),
+    *(
+        "BrokerNodeGroupInfo",
+        "ClientAuthentication",
+        "EncryptionInfo",
+        "EnhancedMonitoring",
+        "OpenMonitoring",
+    ),
     *("LoggingInfo", "NumberOfBrokerNodes", "StorageMode", "Rebalancing"),
 )
 _MAXIMUM_ZONES: Final = 3
@@ -287,10 +293,18 @@ class Clusters(KafkaOperations):
     def _require_log_targets(self, logging: dict[str, Any]) -> None:
         targets = logging.get("BrokerLogs") or {}
         group = targets.get("CloudWatchLogs") or {}
-        if group.get("Enabled") and group.get("LogGroup") not in logs_backends[self.current_account][self.region].groups:
-            raise self.invalid(f"The specified CloudWatch Logs log group {group.get('LogGroup')!r} does not exist")
+        if (
+            group.get("Enabled")
+            and group.get("LogGroup") not in logs_backends[self.current_account][self.region].groups
+        ):
+            raise self.invalid(
+                f"The specified CloudWatch Logs log group {group.get('LogGroup')!r} does not exist"
+            )
         bucket = targets.get("S3") or {}
-        if bucket.get("Enabled") and bucket.get("Bucket") not in s3_backends[self.current_account][self.partition].buckets:
+        if (
+            bucket.get("Enabled")
+            and bucket.get("Bucket") not in s3_backends[self.current_account][self.partition].buckets
+        ):
             raise self.invalid(f"The specified S3 bucket {bucket.get('Bucket')!r} does not exist")
 
 

@@ -93,7 +93,9 @@ class Configurations(KafkaOperations):
         for number, line in enumerate(properties.splitlines(), 1):
             text = line.strip()
             if text and not text.startswith((b"#", b"!")) and not _PROPERTY.fullmatch(text):
-                raise self.invalid(f"serverProperties line {number}: {text.decode(errors='replace')!r} is not key=value")
+                raise self.invalid(
+                    f"serverProperties line {number}: {text.decode(errors='replace')!r} is not key=value"
+                )
         revisions = self.state.revisions[arn]
         revision = {
             "CreationTime": now(),

@@ -58,10 +58,17 @@ class ScramSecrets(KafkaOperations):
         if not secret.name.startswith("AmazonMSK_"):
             return "InvalidSecretArn", f"The secret's name {secret.name!r} does not start with AmazonMSK_"
         if not secret.kms_key_id or _DEFAULT_KEY in secret.kms_key_id:
-            return "InvalidSecretKey", "The secret is encrypted with the default key; use a customer managed KMS key"
+            return (
+                "InvalidSecretKey",
+                "The secret is encrypted with the default key; use a customer managed KMS key",
+            )
         if arn in present:
             return "SecretAlreadyAssociated", "The secret is already associated with the cluster"
         return None
 
     def _disassociation_problem(self, arn: str, present: list[str]) -> tuple[str, str] | None:
-        return None if arn in present else ("SecretNotAssociated", "The secret is not associated with the cluster")
+        return (
+            None
+            if arn in present
+            else ("SecretNotAssociated", "The secret is not associated with the cluster")
+        )

@@ -82,7 +82,9 @@ class Topics(KafkaOperations):
         partitions: list[dict[str, Any]] = []
         for number in range(topic["PartitionCount"]):
             replicas = [(number + offset) % brokers + 1 for offset in range(topic["ReplicationFactor"])]
-            partitions.append({"Partition": number, "Leader": replicas[0], "Replicas": replicas, "Isr": replicas})
+            partitions.append(
+                {"Partition": number, "Leader": replicas[0], "Replicas": replicas, "Isr": replicas}
+            )
         found, token = self.page(partitions, self.params.get("MaxResults"), self.params.get("NextToken"))
         return ActionResult({"Partitions": found, "NextToken": token})
 

@@ -31,17 +31,30 @@ class Updates(Clusters):
             cluster["Provisioned"]["StorageMode"] = mode
         return self._grow(cluster, self.params.get("VolumeSizeGB"), self.params.get("ProvisionedThroughput"))
 
-    def _grow(self, cluster: dict[str, Any], size: int | None, throughput: dict[str, Any] | None) -> ActionResult:
+    def _grow(
+        self, cluster: dict[str, Any], size: int | None, throughput: dict[str, Any] | None
+    ) -> ActionResult:
         group = cluster["Provisioned"]["BrokerNodeGroupInfo"]
         if group["InstanceType"].startswith("express."):
             raise self.invalid("Express brokers have no storage to update")
         storage = dict((group.get("StorageInfo") or {}).get("EbsStorageInfo") or {})
         present = storage.get("VolumeSize", 0)
         if size is not None and size < present:
-            raise self.invalid(f"The volume size can only be increased: it is {present} GiB, {size} GiB given")
-        changes = picked({"VolumeSize": size, "ProvisionedThroughput": throughput}, "VolumeSize", "ProvisionedThroughput")
+            raise self.invalid(
+                f"The volume size can only be increased: it is {present} GiB, {size} GiB given"
+            )
+        changes = picked(
+            {"VolumeSize": size, "ProvisionedThroughput": throughput}, "VolumeSize", "ProvisionedThroughput"
+        )
         group["StorageInfo"] = {"EbsStorageInfo": storage | changes}
-        volumes = [picked({"KafkaBrokerNodeId": "All", "VolumeSizeGB": size, "ProvisionedThroughput": throughput}, "KafkaBrokerNodeId", "VolumeSizeGB", "ProvisionedThroughput")]
+        volumes = [
+            picked(
+                {"KafkaBrokerNodeId": "All", "VolumeSizeGB": size, "ProvisionedThroughput": throughput},
+                "KafkaBrokerNodeId",
+                "VolumeSizeGB",
+                "ProvisionedThroughput",
+            )
+        ]
         return self._done(
             cluster,
             "UPDATE_BROKER_STORAGE",
@@ -55,7 +68,9 @@ class Updates(Clusters):
         provisioned, target = cluster["Provisioned"], self.params["TargetNumberOfBrokerNodes"]
         zones = len(provisioned["BrokerNodeGroupInfo"]["ClientSubnets"])
         if target % zones:
-            raise self.invalid(f"The number of broker nodes must be a multiple of the {zones} zones, got {target}")
+            raise self.invalid(
+                f"The number of broker nodes must be a multiple of the {zones} zones, got {target}"
+            )
         before, provisioned["NumberOfBrokerNodes"] = provisioned["NumberOfBrokerNodes"], target
         kind = "INCREASE_BROKER_COUNT" if target > before else "DECREASE_BROKER_COUNT"
         return self._done(cluster, kind, {"NumberOfBrokerNodes": before}, {"NumberOfBrokerNodes": target})
@@ -87,7 +102,10 @@ class Updates(Clusters):
     def update_cluster_kafka_version(self) -> ActionResult:
         """A newer version with the same kind of metadata quorum."""
         cluster = self._changeable()
-        software, target = cluster["Provisioned"]["CurrentBrokerSoftwareInfo"], self.params["TargetKafkaVersion"]
+        software, target = (
+            cluster["Provisioned"]["CurrentBrokerSoftwareInfo"],
+            self.params["TargetKafkaVersion"],
+        )
         before = software["KafkaVersion"]
         self._require_version(target)
         if target not in _upgrades(before):
@@ -99,7 +117,9 @@ class Updates(Clusters):
             self._require_configuration(info, target)
             software |= {"ConfigurationArn": info["Arn"], "ConfigurationRevision": info["Revision"]}
         software["KafkaVersion"] = target
-        return self._done(cluster, "UPDATE_CLUSTER_KAFKA_VERSION", {"KafkaVersion": before}, {"KafkaVersion": target})
+        return self._done(
+            cluster, "UPDATE_CLUSTER_KAFKA_VERSION", {"KafkaVersion": before}, {"KafkaVersion": target}
+        )
 
     def get_compatible_kafka_versions(self) -> ActionResult:
         """Where a cluster, or any version, can be upgraded to."""
@@ -139,7 +159,9 @@ class Updates(Clusters):
         """Nothing changes; the operation is recorded."""
         cluster = self.provisioned()
         count = cluster["Provisioned"]["NumberOfBrokerNodes"]
-        unknown = [broker for broker in self.params["BrokerIds"] if broker not in map(str, range(1, count + 1))]
+        unknown = [
+            broker for broker in self.params["BrokerIds"] if broker not in map(str, range(1, count + 1))
+        ]
         if unknown:
             raise self.invalid(f"The cluster has no broker {', '.join(unknown)}: its ids are 1 to {count}")
         return self._done(cluster, "REBOOT_BROKER", {}, {})

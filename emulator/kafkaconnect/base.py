@@ -51,7 +51,9 @@ class KafkaConnectOperations(Operations):
             raise OperationError("NotFoundException", f"The resource {arn} does not exist")
         return resources[arn]
 
-    def listed(self, resources: dict[str, dict[str, Any]], output: str, key: str, prefix: str | None) -> ActionResult:
+    def listed(
+        self, resources: dict[str, dict[str, Any]], output: str, key: str, prefix: str | None
+    ) -> ActionResult:
         """A page of the resources whose name starts as asked."""
         matching = [item for item in resources.values() if item[key].startswith(prefix or "")]
         found, token = self.page(matching, self.params.get("maxResults"), self.params.get("nextToken"))

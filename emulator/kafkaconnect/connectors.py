@@ -64,7 +64,11 @@ class Connectors(KafkaConnectOperations):
         if "capacity" in changes:
             self._require_capacity(changes["capacity"])
         self._require_references(connector | changes)
-        kind = "UPDATE_CONNECTOR_CONFIGURATION" if "connectorConfiguration" in changes else "UPDATE_WORKER_SETTING"
+        kind = (
+            "UPDATE_CONNECTOR_CONFIGURATION"
+            if "connectorConfiguration" in changes
+            else "UPDATE_WORKER_SETTING"
+        )
         before = dict(connector)
         connector |= changes
         details = {

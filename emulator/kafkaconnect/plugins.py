@@ -36,7 +36,12 @@ class Plugins(KafkaConnectOperations):
             },
             "name": params["name"],
         }
-        output = {"customPluginArn": arn, "customPluginState": "CREATING", "name": params["name"], "revision": 1}
+        output = {
+            "customPluginArn": arn,
+            "customPluginState": "CREATING",
+            "name": params["name"],
+            "revision": 1,
+        }
         return ActionResult(output)
 
     def describe_custom_plugin(self) -> ActionResult:
@@ -115,7 +120,8 @@ class WorkerConfigurations(KafkaConnectOperations):
         for connector in self.state.connectors.values():
             if (connector.get("workerConfiguration") or {}).get("workerConfigurationArn") == arn:
                 raise OperationError(
-                    "BadRequestException", f"The configuration is in use by connector {connector['connectorName']}"
+                    "BadRequestException",
+                    f"The configuration is in use by connector {connector['connectorName']}",
                 )
         del self.state.worker_configurations[arn], self.state.tags[arn]
         return ActionResult({"workerConfigurationArn": arn, "workerConfigurationState": "DELETING"})

@@ -78,7 +78,7 @@ class EmulatedRds(RDSBackend):
             cluster.performance_insights_enabled = kwargs["enable_performance_insights"]
         if kwargs.get("enable_http_endpoint") is not None:
             # moto allows it for retired serverless v1 versions only; AWS for Aurora MySQL 3.07 and later.
-            cluster._enable_http_endpoint = kwargs["enable_http_endpoint"]  # noqa: SLF001
+            cluster._enable_http_endpoint = kwargs["enable_http_endpoint"]
 
     def _require_cluster_references(self, kwargs: Any) -> None:
         group = kwargs.get("db_subnet_group_name")
@@ -107,21 +107,24 @@ class EmulatedRds(RDSBackend):
 
     def _trusted(self, arn: str | None, service: str) -> bool:
         roles: Any = iam_backends[self.account_id][self.partition].roles.values()
-        return any(role.arn == arn and f'"{service}"' in str(role.assume_role_policy_document) for role in roles)
+        return any(
+            role.arn == arn and f'"{service}"' in str(role.assume_role_policy_document) for role in roles
+        )
 
 
 def install() -> None:
     """Put this backend in the place of moto's, and its endpoints and managed passwords, too."""
     rds_backends.backend = EmulatedRds
-    moto.rds.models.uuid = mock_random  # pyright: ignore[reportAttributeAccessIssue] - seeded, as all else
+    models: Any = moto.rds.models
+    models.uuid = mock_random  # seeded, as all else
     cluster: Any = DBCluster
     cluster.endpoint = property(lambda self: address(_of_cluster(self, "writer"))[0])
     cluster.reader_endpoint = property(lambda self: address(_of_cluster(self, "reader"))[0])
-    cluster.multi_az = property(_multi_az, lambda self, value: None)
+    cluster.multi_az = property(_multi_az, lambda _self, _value: None)
     instance: Any = DBInstance
     instance.address = property(lambda self: address(_of_instance(self))[0])
     secret: Any = MasterUserSecret
-    secret._generate_secret_string = _managed_credential  # noqa: SLF001
+    secret._generate_secret_string = _managed_credential
 
 
 def _of_cluster(cluster: Any, role: Any) -> Database:

@@ -1,11 +1,11 @@
 """Change data capture: Debezium on MSK Connect reads Aurora's binlog into Kafka.
 
-The plugin is a ZIP that an operator uploads once to the plugin bucket under `PLUGIN_KEY`. It holds, as MSK
-Connect takes one plugin a connector, both
+The plugin is a ZIP in the account's artifacts bucket (`Environment.artifacts_bucket`) under `PLUGIN_KEY`; an
+operator puts it there once, before the first `pulumi up` of the data layer. It holds, as MSK Connect takes
+one plugin a connector, both
 - `debezium-connector-mysql-3.2.0.Final-plugin.tar.gz`, unpacked (Maven Central, group `io.debezium`), and
 - `msk-config-providers-<version>-all.jar` (GitHub, `aws-samples/msk-config-providers`, releases).
-In a new environment: `pulumi up` with `--target` of the bucket, `aws s3 cp`, then `pulumi up`. A new version
-gets a new key, hence a new plugin: what runs never changes under the connector.
+A new version gets a new key, hence a new plugin: what runs never changes under the connector.
 
 A running connector keeps a connection to the database open: a Serverless cluster with a minimum of 0 ACU
 pauses only while there is no connector.
@@ -18,7 +18,6 @@ import pulumi_aws as aws
 
 from infra import iam, logs
 from infra.data.aurora import Aurora
-from infra.data.bucket import PrivateBucket, PrivateBucketArgs
 from infra.data.catalogue import CDC_TOPICS
 from infra.data.debezium import HISTORY_GROUP, connector_settings, worker_properties
 from infra.data.kafka import Kafka
@@ -48,21 +47,7 @@ class DebeziumArgs:
     databases: ServiceDatabases
     kafka: Kafka
     topics: Topics
-    plugins: PrivateBucket
     log_key: aws.kms.Key
-
-
-def plugin_bucket(
-    environment: Environment, access_logs: PrivateBucket, options: pulumi.ResourceOptions
-) -> PrivateBucket:
-    """The bucket for `PLUGIN_KEY`. Plugins are public code: S3's own key will do."""
-    return PrivateBucket(
-        "connect-plugins",
-        PrivateBucketArgs(
-            environment=environment, purpose="connect-plugins", noncurrent_days=30, access_logs=access_logs
-        ),
-        options,
-    )
 
 
 class Debezium(pulumi.ComponentResource):
@@ -88,7 +73,7 @@ class Debezium(pulumi.ComponentResource):
             content_type="ZIP",
             location=aws.mskconnect.CustomPluginLocationArgs(
                 s3=aws.mskconnect.CustomPluginLocationS3Args(
-                    bucket_arn=args.plugins.bucket.arn, file_key=PLUGIN_KEY
+                    bucket_arn=f"arn:aws:s3:::{environment.artifacts_bucket}", file_key=PLUGIN_KEY
                 )
             ),
             opts=beneath,

@@ -33,7 +33,8 @@ def iceberg_input(
             location=location,
             schema=_schema(table),
             partition_spec=_partition_spec(table),
-            properties=TABLE_PROPERTIES,
+            # The provider sends nothing beside this input: a description is the property `comment` instead.
+            properties={"comment": table.description, **TABLE_PROPERTIES},
         ),
     )
 

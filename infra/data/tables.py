@@ -52,8 +52,6 @@ class Tables(pulumi.ComponentResource):
             table.name,
             name=table.name,
             database_name=lake.database.name,
-            description=table.description,
-            table_type="EXTERNAL_TABLE",
             open_table_format_input=aws.glue.CatalogTableOpenTableFormatInputArgs(
                 iceberg_input=iceberg_input(
                     table, pulumi.Output.concat("s3://", lake.bucket.bucket, "/", table.name)

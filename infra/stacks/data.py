@@ -6,7 +6,7 @@ from infra import contracts, logs
 from infra.data.access_logs import access_logs
 from infra.data.aurora import Aurora, AuroraArgs
 from infra.data.backups import Backups, BackupsArgs
-from infra.data.connect import Debezium, DebeziumArgs, plugin_bucket
+from infra.data.connect import Debezium, DebeziumArgs
 from infra.data.kafka import Kafka, KafkaArgs
 from infra.data.lake import Lake, LakeArgs
 from infra.data.scram import ScramUsers, ScramUsersArgs
@@ -51,7 +51,6 @@ def stack(environment: Environment) -> None:
             databases=databases,
             kafka=kafka,
             topics=topics,
-            plugins=plugin_bucket(environment, requests, under_aws),
             log_key=log_key,
         ),
         under_aws,

@@ -4,6 +4,7 @@ An adapter is a function from an `Order` to `Created`. It is found by the type's
 here follow the providers' own modules. Adding a type: see CONTRIBUTING.md.
 """
 
+import base64
 import hashlib
 import importlib
 import pkgutil
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.checks.problem import Problem
+from rehearsal.checks.problem import MASKED, Problem
 from rehearsal.cloud import Answer, Cloud, Created
 
 
@@ -117,6 +118,14 @@ class Order:
         self.inputs = {**self.inputs, key: name, f"{key}Prefix": None}
         return name
 
+    def bytes_of(self, key: str) -> bytes:
+        """The property `key`, written in base64."""
+        try:
+            return base64.b64decode(self.inputs[key], validate=True)
+        except ValueError:
+            self.refuse(key, MASKED, "is not base64", "the bytes, encoded in base64")
+            return b""
+
     def digits(self, length: int) -> str:
         """Up to 64 hexadecimal digits that belong to this resource: the same in every rehearsal."""
         return hashlib.sha256(self.urn.encode()).hexdigest()[:length]
@@ -164,3 +173,8 @@ def find(token: str) -> Adapter | None:
     if token.startswith("kubernetes:") and token not in _NOT_JUDGED:
         return _ADAPTERS.get(token) or _ADAPTERS.get("kubernetes:*")
     return _ADAPTERS.get(token)
+
+
+def tokens() -> list[str]:
+    """The types with an adapter, sorted."""
+    return sorted(_ADAPTERS)

@@ -28,6 +28,8 @@ def function(order: Order) -> Created:
             "s3Key": "Code.S3Key",
             "s3ObjectVersion": "Code.S3ObjectVersion",
             "imageUri": "Code.ImageUri",
+            "sourceKmsKeyArn": "Code.SourceKMSKeyArn",
+            "durableConfig.retentionPeriod": "RetentionPeriodInDays",
             "fileSystemConfig": "FileSystemConfigs",
         },
         omit=(

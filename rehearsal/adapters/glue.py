@@ -6,7 +6,10 @@ from typing import Any
 from rehearsal.adapters import Order, adapter
 from rehearsal.cloud import Created
 
-_PRINCIPAL = "createTableDefaultPermissions.principal"
+_SENT_WITH_ICEBERG = frozenset(
+    {"catalogId", "databaseName", "name", "namePrefix", "openTableFormatInput", "partitionIndices", "region"}
+)
+"""Source: terraform-provider-aws, internal/service/glue/catalog_table.go, resourceCatalogTableCreate."""
 
 
 @adapter("aws:glue/catalogDatabase:CatalogDatabase")
@@ -31,6 +34,8 @@ def table(order: Order) -> Created:
     name = order.default_name()
     inputs = order.inputs
     iceberg = _iceberg_table(order)
+    # With a schema of its own, the provider sends nothing else of the table but its name.
+    ignored = tuple(key for key in inputs if key not in _SENT_WITH_ICEBERG) if iceberg else ()
     answer = order.create(
         "glue",
         "CreateTable",
@@ -41,8 +46,10 @@ def table(order: Order) -> Created:
             "openTableFormatInput.icebergInput.icebergTableInput": "CreateIcebergTableInput",
             "openTableFormatInput.icebergInput.icebergTableInput.sortOrder": "WriteOrder",
         },
+        omit=ignored,
         tagged=False,
     )
+    answer.unchecked += ignored
     catalog = inputs.get("catalogId") or order.cloud.account
     arn = order.arn("glue", f"table/{inputs.get('databaseName')}/{name}")
     return answer.created(

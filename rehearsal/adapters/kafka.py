@@ -7,18 +7,18 @@ from rehearsal.cloud import Created
 
 _CLUSTER = {
     # What is true or false in Pulumi is an object of its own in the API.
-    "clientAuthentication.sasl.iam": "iam.enabled",
-    "clientAuthentication.sasl.scram": "scram.enabled",
-    "clientAuthentication.unauthenticated": "unauthenticated.enabled",
-    "clientAuthentication.tls.certificateAuthorityArns": "certificateAuthorityArnList",
-    "brokerNodeGroupInfo.azDistribution": "brokerAZDistribution",
-    "encryptionInfo.encryptionAtRestKmsKeyArn": "encryptionAtRest.dataVolumeKMSKeyId",
+    "clientAuthentication.sasl.iam": "Iam.Enabled",
+    "clientAuthentication.sasl.scram": "Scram.Enabled",
+    "clientAuthentication.unauthenticated": "Unauthenticated.Enabled",
+    "clientAuthentication.tls.certificateAuthorityArns": "CertificateAuthorityArnList",
+    "brokerNodeGroupInfo.azDistribution": "BrokerAZDistribution",
+    "encryptionInfo.encryptionAtRestKmsKeyArn": "EncryptionAtRest.DataVolumeKMSKeyId",
     **{
         f"brokerNodeGroupInfo.connectivityInfo.vpcConnectivity.clientAuthentication.{key}": target
         for key, target in (
-            ("sasl.iam", "iam.enabled"),
-            ("sasl.scram", "scram.enabled"),
-            ("tls", "tls.enabled"),
+            ("sasl.iam", "Iam.Enabled"),
+            ("sasl.scram", "Scram.Enabled"),
+            ("tls", "Tls.Enabled"),
         )
     },
 }
@@ -32,12 +32,10 @@ def configuration(order: Order) -> Created:
         "kafka",
         "CreateConfiguration",
         omit=("serverProperties",),
-        extra={"serverProperties": str(order.inputs.get("serverProperties", "")).encode()},
+        extra={"ServerProperties": str(order.inputs.get("serverProperties", "")).encode()},
     )
-    created = answer.response
-    return answer.created(
-        created["arn"], {"arn": created["arn"], "latestRevision": created["latestRevision"]["revision"]}
-    )
+    arn = answer.response["Arn"]
+    return answer.created(arn, {"arn": arn, "latestRevision": answer.response["LatestRevision"]["Revision"]})
 
 
 @adapter("aws:msk/cluster:Cluster")
@@ -45,7 +43,7 @@ def cluster(order: Order) -> Created:
     """A provisioned cluster, and the addresses of its brokers."""
     name = order.default_name("clusterName")
     answer = order.create("kafka", "CreateCluster", renames=_CLUSTER)
-    arn = answer.response["clusterArn"]
+    arn = answer.response["ClusterArn"]
     brokers = order.call("kafka", "GetBootstrapBrokers", ClusterArn=arn)
     addresses = {
         f"bootstrapBrokers{key.removeprefix('BootstrapBrokerString')}": value

@@ -14,7 +14,12 @@ def vpc(order: Order) -> Created:
         "enableDnsHostnames": "EnableDnsHostnames",
         "enableNetworkAddressUsageMetrics": "EnableNetworkAddressUsageMetrics",
     }
-    answer = order.create_ec2("CreateVpc", "vpc", omit=attributes)
+    answer = order.create_ec2(
+        "CreateVpc",
+        "vpc",
+        renames={"assignGeneratedIpv6CidrBlock": "AmazonProvidedIpv6CidrBlock"},
+        omit=attributes,
+    )
     created = answer.response["Vpc"]
     identity = created["VpcId"]
     for attribute, member in attributes.items():
@@ -41,6 +46,8 @@ def subnet(order: Order) -> Created:
         "assignIpv6AddressOnCreation": "AssignIpv6AddressOnCreation.Value",
         "enableDns64": "EnableDns64.Value",
         "enableResourceNameDnsARecordOnLaunch": "EnableResourceNameDnsARecordOnLaunch.Value",
+        "enableResourceNameDnsAaaaRecordOnLaunch": "EnableResourceNameDnsAAAARecordOnLaunch.Value",
+        "privateDnsHostnameTypeOnLaunch": "PrivateDnsHostnameTypeOnLaunch",
     }
     answer = order.create_ec2("CreateSubnet", "subnet", omit=attributes)
     identity = answer.response["Subnet"]["SubnetId"]
@@ -77,7 +84,13 @@ def route_table(order: Order) -> Created:
 @adapter("aws:ec2/route:Route")
 def route(order: Order) -> Created:
     """One route."""
-    answer = order.create("ec2", "CreateRoute", tagged=False)
+    answer = order.create(
+        "ec2",
+        "CreateRoute",
+        renames={"egressOnlyGatewayId": "EgressOnlyInternetGatewayId"},
+        omit=("timeouts",),  # the provider's own patience
+        tagged=False,
+    )
     keys = ("destinationCidrBlock", "destinationIpv6CidrBlock", "destinationPrefixListId")
     destination = next((order.inputs[key] for key in keys if order.inputs.get(key)), "")
     identity = f"r-{order.inputs.get('routeTableId')}{zlib.crc32(destination.encode())}"
@@ -109,7 +122,7 @@ def elastic_ip(order: Order) -> Created:
 @adapter("aws:ec2/natGateway:NatGateway")
 def nat_gateway(order: Order) -> Created:
     """A NAT gateway."""
-    answer = order.create_ec2("CreateNatGateway", "natgateway")
+    answer = order.create_ec2("CreateNatGateway", "natgateway", renames={"privateIp": "PrivateIpAddress"})
     created = answer.response["NatGateway"]
     address = (created.get("NatGatewayAddresses") or [{}])[0]
     return answer.created(

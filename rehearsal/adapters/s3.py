@@ -1,6 +1,5 @@
 """Buckets, and the settings of a bucket that are resources of their own."""
 
-import base64
 from typing import Any
 
 from rehearsal.adapters import Order, adapter
@@ -122,7 +121,7 @@ def access_logging(order: Order) -> Created:
     )
 
 
-@adapter("aws:s3/bucketCorsConfiguration:BucketCorsConfiguration", "aws:s3/bucketCors:BucketCors")
+@adapter("aws:s3/bucketCorsConfiguration:BucketCorsConfiguration")
 def cors(order: Order) -> Created:
     """Which web pages may read objects."""
     return _setting(order, "PutBucketCors", within="CORSConfiguration")
@@ -166,7 +165,7 @@ def stored_object(order: Order) -> Created:
     inputs = order.inputs
     content: dict[str, Any] = {}
     if inputs.get("contentBase64"):
-        content = {"Body": base64.b64decode(inputs["contentBase64"])}
+        content = {"Body": order.bytes_of("contentBase64")}
     elif isinstance(inputs.get("source"), dict) and "text" in inputs["source"]:
         content = {"Body": inputs["source"]["text"].encode()}
     elif inputs.get("content") is not None:

@@ -1,6 +1,5 @@
 """Secrets, their values, who may read them, and their rotation."""
 
-import base64
 import uuid
 
 from rehearsal.adapters import Order, adapter
@@ -38,7 +37,6 @@ def secret(order: Order) -> Created:
 @adapter("aws:secretsmanager/secretVersion:SecretVersion")
 def secret_version(order: Order) -> Created:
     """A secret's value."""
-    binary = order.inputs.get("secretBinary")
     answer = order.create(
         "secretsmanager",
         "PutSecretValue",
@@ -46,7 +44,7 @@ def secret_version(order: Order) -> Created:
         omit=("secretBinary", "secretStringWoVersion"),  # the version tells that the value changed
         extra={
             "ClientRequestToken": _token(order),
-            **({"SecretBinary": base64.b64decode(binary)} if binary else {}),
+            **({"SecretBinary": order.bytes_of("secretBinary")} if order.inputs.get("secretBinary") else {}),
         },
         tagged=False,
     )

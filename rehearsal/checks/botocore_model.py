@@ -15,12 +15,10 @@ from functools import cache
 from numbers import Real
 from typing import Any, cast
 
-import botocore.session
-from botocore.loaders import Loader
-
 from rehearsal.checks.botocore_overrides import EXCEPTIONS, SUPPLEMENTS
 from rehearsal.checks.java_patterns import matcher
 from rehearsal.checks.problem import MASKED, Problem, closest, letters, one_of
+from rehearsal.service_models import raw_model
 
 Check = Callable[[Any], Sequence[Problem]]
 """Checks one value; the properties of the problems are relative to it."""
@@ -51,11 +49,6 @@ def check_request(
 
 
 @cache
-def _loader() -> Loader:
-    return cast("Loader", botocore.session.get_session().get_component("data_loader"))
-
-
-@cache
 def _service(name: str) -> "_Service":
     return _Service(name)
 
@@ -65,7 +58,7 @@ class _Service:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.model: dict[str, Any] = _loader().load_service_model(name, "service-2")
+        self.model: dict[str, Any] = raw_model(name)
         self.checks: dict[str, Check] = {}
 
     def input_check(self, operation: str) -> Check:

@@ -5,13 +5,12 @@ cfn-lint generates it from AWS's Service Authorization Reference
 IAM does not tell cases apart. The file is read without importing cfn-lint, which takes two seconds.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
+
+from rehearsal.package_data import folder, read_json
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\.\*")
 _ACCOUNT = 2
@@ -23,10 +22,7 @@ _ARN_FIELDS = 6
 @cache
 def services() -> dict[str, Any]:
     """Return the services by their prefix in actions, such as `eks`."""
-    package = find_spec("cfnlint")
-    if package is None or package.origin is None:
-        raise RuntimeError("cfn-lint, whose data the IAM checks need, is not installed: run make setup")
-    return json.loads((Path(package.origin).parent / "data/AdditionalSpecs/Policies.json").read_bytes())
+    return read_json(folder("cfnlint") / "data" / "AdditionalSpecs" / "Policies.json")
 
 
 @cache

@@ -11,7 +11,6 @@ Not covered: CEL rules (`x-kubernetes-validations`), admission webhooks, and rul
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import jsonschema_rs
@@ -20,6 +19,8 @@ from rehearsal.checks.kubernetes_rules import check_rules
 from rehearsal.checks.kubernetes_vocabulary import add_vocabulary
 from rehearsal.checks.problem import Problem, closest, join, one_of
 from rehearsal.checks.quantities import EXAMPLES, PATTERN
+from rehearsal.package_data import folder as package_folder
+from rehearsal.package_data import read_json
 
 _Definitions = dict[str, dict[str, Any]]
 _Validator = jsonschema_rs.Draft202012Validator
@@ -101,7 +102,7 @@ class KubernetesSchemas:
 
 @cache
 def _load(version: str) -> _Definitions:
-    schemas = resources.files("kubernetes_validate") / "kubernetes-json-schema"
+    schemas = package_folder("kubernetes_validate") / "kubernetes-json-schema"
     folder = schemas / f"v{version}.0-local-strict"
     if not folder.is_dir():
         names = [entry.name for entry in schemas.iterdir() if entry.name.endswith("-local-strict")]
@@ -109,7 +110,7 @@ def _load(version: str) -> _Definitions:
             (n[1:].split(".0-")[0] for n in names), key=lambda v: [int(p) for p in v.split(".")]
         )
         raise ValueError(f"there are no schemas of Kubernetes {version}: one of {', '.join(versions)}")
-    definitions: _Definitions = json.loads((folder / "_definitions.json").read_bytes())["$defs"]
+    definitions: _Definitions = read_json(folder / "_definitions.json")["$defs"]
     add_vocabulary(definitions)
     return definitions
 

@@ -12,7 +12,7 @@ from infra.environment import Environment
 from rehearsal.checks.capacity import check_scaling
 from rehearsal.checks.problem import Problem
 from rehearsal.checks.secrets import SecretScan
-from rehearsal.record import Record
+from rehearsal.record import Record, Status
 from rehearsal.rules.instances import InstanceTypes
 from rehearsal.rules.kubernetes import KubernetesObjects
 from rehearsal.rules.policies import Policies
@@ -21,6 +21,9 @@ from rehearsal.rules.rule import Rule
 from rehearsal.rules.scheduling import Scheduling
 from rehearsal.rules.subnets import Subnets
 from rehearsal.rules.versions import Versions
+
+_MISSHAPEN = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading inputs of an unexpected shape raises."""
 
 
 class Scaling(Rule):
@@ -54,7 +57,11 @@ class Rules:
             self._secrets.learn(record.inputs.get(name))
         for rule in self._rules:
             with self._lock:
-                problems = list(rule.check(record))
+                try:
+                    problems = list(rule.check(record))
+                except _MISSHAPEN as error:
+                    reason = f"cannot be read by the rule {type(rule).__name__} ({error!r})"
+                    problems = [Problem("", record.name, reason, "give inputs of the shape the SDK declares")]
             yield from problems
 
     def remember(self, record: Record) -> None:
@@ -63,23 +70,25 @@ class Rules:
             self._secrets.learn(record.outputs.get(name))
         with self._lock:
             for rule in self._rules:
-                rule.remember(record)
+                try:
+                    rule.remember(record)
+                except _MISSHAPEN:
+                    if record.status is not Status.FAILED:
+                        raise
 
     def check_whole(self) -> list[tuple[str, Problem]]:
         """What can be said only now; pairs of URN and problem."""
         return [found for rule in self._rules for found in rule.whole()]
 
-    def check_outputs(
-        self, records: Iterable[Record], outputs: Mapping[str, Any], secret: frozenset[str]
-    ) -> list[Problem]:
-        """Plain-text secrets in a stack's outputs and in what its resources show."""
-        problems = list(self._secrets.check_outputs(outputs, lambda path: path.split(".")[0] in secret))
-        for record in records:
-            if record.custom and record.layer_resource:
-                problems += self._shown_secrets(record)
-        return problems
+    def check_outputs(self, outputs: Mapping[str, Any], secret: frozenset[str]) -> list[Problem]:
+        """Plain-text secrets in a stack's outputs; `secret` are the names of those marked so."""
+        return self._secrets.check_outputs(outputs, lambda path: path.split(".")[0] in secret)
 
-    def _shown_secrets(self, record: Record) -> Iterator[Problem]:
-        hidden = record.secret_outputs
-        for problem in self._secrets.check_leaks(record.outputs, lambda path: path.split(".")[0] in hidden):
-            yield problem.at(f"{record.name}")
+    def check_shown(self, records: Iterable[Record]) -> list[tuple[str, Problem]]:
+        """Secrets that resources show in plain properties; pairs of URN and problem."""
+        return [
+            (record.urn, problem)
+            for record in records
+            if record.custom and record.layer_resource
+            for problem in self._secrets.check_leaks(record.outputs, record.secret_outputs.__contains__)
+        ]

@@ -27,7 +27,9 @@ class InstanceTypes(Rule):
 
     def _problems(self, record: Record) -> Iterator[Problem]:
         if record.type.startswith("aws:rds/"):
-            yield from self._sold(record.inputs.get("instanceClass"), "instanceClass", "db.", _DATABASE_FAMILIES)
+            yield from self._sold(
+                record.inputs.get("instanceClass"), "instanceClass", "db.", _DATABASE_FAMILIES
+            )
         elif record.type == "aws:msk/cluster:Cluster":
             brokers = record.inputs.get("brokerNodeGroupInfo") or {}
             given = str(brokers.get("instanceType", "")).replace("express.", "kafka.", 1)
@@ -41,7 +43,12 @@ class InstanceTypes(Rule):
     def _offered(self, name: str, path: str) -> Iterator[Problem]:
         if name not in all_types():
             meant = closest(name, all_types())
-            yield Problem(path, name, "is not an EC2 instance type", f"did you mean {meant}?" if meant else "e.g. m7i.xlarge")
+            yield Problem(
+                path,
+                name,
+                "is not an EC2 instance type",
+                f"did you mean {meant}?" if meant else "e.g. m7i.xlarge",
+            )
             return
         lacking = [zone for zone in self._zones if zone not in zones_offering(name, self._region)]
         if lacking:
@@ -61,7 +68,10 @@ class InstanceTypes(Rule):
         sizes = sorted(each.partition(".")[2] for each in all_types() if each.startswith(f"{family}."))
         if not name.startswith(prefix) or family not in families:
             yield Problem(
-                path, name, "is not sold by this service", f"{prefix}<family>.<size> with a family of {', '.join(families)}"
+                path,
+                name,
+                "is not sold by this service",
+                f"{prefix}<family>.<size> with a family of {', '.join(families)}",
             )
         elif size not in sizes and not (family == "t3" and size == "small"):
             yield Problem(path, name, f"is not a size of {family}", f"one of {', '.join(sizes)}")

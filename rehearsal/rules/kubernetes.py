@@ -67,7 +67,9 @@ class KubernetesObjects(Rule):
                 "metadata.namespace",
                 namespace,
                 "is not a namespace of the cluster",
-                f"declare it first and depend on it; did you mean {meant}?" if meant else "declare it first and depend on it",
+                f"declare it first and depend on it; did you mean {meant}?"
+                if meant
+                else "declare it first and depend on it",
             )
         other = self._objects.setdefault(key, record.urn)
         if other != record.urn:

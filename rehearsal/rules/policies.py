@@ -1,6 +1,6 @@
 """Which properties of which types hold IAM policies, and of what kind."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rehearsal.checks.iam_policy import Kind, check_policy
 from rehearsal.checks.problem import Problem
@@ -36,5 +36,5 @@ class Policies(Rule):
     def _problems(self, record: Record) -> Iterator[Problem]:
         for name, kind in _POLICIES[record.type]:
             document = record.inputs.get(name)
-            if isinstance(document, str):
+            if isinstance(document, str | Mapping):
                 yield from check_policy(document, kind, name, _SIZE_LIMITS.get(record.type))

@@ -55,7 +55,10 @@ class References(Rule):
         have = sorted(each for each in self._known if each.startswith(f"arn:aws:{service}:"))
         if account != self._account:
             yield Problem(
-                path, value, f"belongs to account {account}", f"an ARN of this environment's account {self._account}"
+                path,
+                value,
+                f"belongs to account {account}",
+                f"an ARN of this environment's account {self._account}",
             )
         elif not any(value.startswith(f"{each}:") or value.startswith(f"{each}/") for each in have):
             yield _missing(path, value, f"{service} resource", have)
@@ -79,4 +82,6 @@ class References(Rule):
 def _missing(path: str, value: str, kind: str, have: list[str]) -> Problem:
     meant = closest(value, have)
     hint = f"did you mean {meant}?" if meant else f"there are {', '.join(have[:5]) or 'none'}"
-    return Problem(path, value, f"is no {kind} of this rehearsal", f"the output of the resource that creates it; {hint}")
+    return Problem(
+        path, value, f"is no {kind} of this rehearsal", f"the output of the resource that creates it; {hint}"
+    )

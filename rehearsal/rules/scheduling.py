@@ -1,13 +1,13 @@
 """Whether every pod fits a node that the program can have: judged when all layers are known."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.environment import Environment
 from rehearsal.checks.problem import Problem
 from rehearsal.checks.scheduling import NodeShape, Taint, check_pod, matches
 from rehearsal.instance_types import InstanceType, all_types, zones_offering
-from rehearsal.record import Record
+from rehearsal.record import Record, Status
 from rehearsal.rules.kubernetes import manifest_of
 from rehearsal.rules.rule import Rule
 
@@ -31,42 +31,58 @@ class Scheduling(Rule):
         self._region = environment.region
         self._slices = {pool.name: pool.time_slices for pool in environment.cluster.gpu_pools}
         self._shapes: list[NodeShape] = []
+        self._unknown_pool = False
+        """A pool was refused for what decides who fits: it may be the one that a pod was meant for."""
         self._workloads: list[tuple[str, dict[str, Any]]] = []
 
     def remember(self, record: Record) -> None:
         """Where pods can go, and what wants to."""
-        if record.type == "aws:eks/nodeGroup:NodeGroup":
-            self._shapes += self._of_node_group(record)
-            return
         manifest = manifest_of(record)
-        if manifest is None:
-            return
-        if manifest["kind"] == "NodePool":
-            self._shapes += self._of_node_pool(manifest)
-        elif manifest["kind"] in _POD_OF:
+        if record.type == "aws:eks/nodeGroup:NodeGroup":
+            self._add_pool(record, lambda: self._of_node_group(record))
+        elif manifest is not None and manifest["kind"] == "NodePool":
+            self._add_pool(record, lambda: self._of_node_pool(manifest))
+        elif manifest is not None and manifest["kind"] in _POD_OF:
             self._workloads.append((record.urn, manifest))
 
+    def _add_pool(self, record: Record, shapes_of: Callable[[], Iterator[NodeShape]]) -> None:
+        try:
+            shapes = list(shapes_of())
+        except (AttributeError, LookupError, TypeError):
+            shapes = []
+        self._shapes += shapes
+        if not shapes and record.status is Status.FAILED:
+            self._unknown_pool = True
+
     def whole(self) -> Iterator[tuple[str, Problem]]:
-        """Workloads that fit nowhere. Nothing is said when no layer with nodes was rehearsed."""
-        if not self._shapes:
+        """New workloads that fit nowhere. Nothing is said while no nodes, or not all of them, are known."""
+        workloads, self._workloads = self._workloads, []
+        if not self._shapes or self._unknown_pool:
             return
         shapes = sorted(self._shapes, key=lambda shape: (shape.pool, shape.cpu_millis))
-        for urn, manifest in sorted(self._workloads, key=lambda each: each[0]):
+        for urn, manifest in sorted(workloads, key=lambda each: each[0]):
             path = _POD_OF[manifest["kind"]]
             spec: Any = manifest
             for step in path:
-                spec = spec[step]
+                spec = spec.get(step) if isinstance(spec, Mapping) else None
+            if not isinstance(spec, Mapping):
+                continue  # refused by the schema
             workload = f"{manifest['kind']} {manifest['metadata']['name']}"
-            for problem in check_pod(spec, shapes, ".".join(path), workload, daemon=manifest["kind"] == "DaemonSet"):
+            for problem in check_pod(
+                spec, shapes, ".".join(path), workload, daemon=manifest["kind"] == "DaemonSet"
+            ):
                 yield urn, problem
 
     def _of_node_group(self, record: Record) -> Iterator[NodeShape]:
         inputs = record.inputs
         taints = tuple(
-            Taint(taint["key"], taint.get("value", ""), _EFFECTS.get(taint["effect"], taint["effect"]))
+            Taint(taint["key"], taint.get("value", ""), _EFFECTS.get(taint["effect"]) or taint["effect"])
             for taint in inputs.get("taints") or ()
         )
-        labels = {"eks.amazonaws.com/nodegroup": inputs.get("nodeGroupName", record.name), **(inputs.get("labels") or {})}
+        labels = {
+            "eks.amazonaws.com/nodegroup": inputs.get("nodeGroupName", record.name),
+            **(inputs.get("labels") or {}),
+        }
         for name in inputs.get("instanceTypes") or ():
             if name in all_types():
                 yield self._shape(record.name, all_types()[name], labels, taints)
@@ -75,7 +91,9 @@ class Scheduling(Rule):
         template = manifest["spec"]["template"]
         spec, pool = template["spec"], manifest["metadata"]["name"]
         labels = {"karpenter.sh/nodepool": pool, **(template.get("metadata", {}).get("labels") or {})}
-        taints = tuple(Taint(each["key"], each.get("value", ""), each["effect"]) for each in spec.get("taints") or ())
+        taints = tuple(
+            Taint(each["key"], each.get("value", ""), each["effect"]) for each in spec.get("taints") or ()
+        )
         by_type = [each for each in spec["requirements"] if each["key"] in _ANY_TYPE.labels]
         chosen: dict[str, Any] = {}
         for requirement in spec["requirements"]:
@@ -105,5 +123,3 @@ _ANY_TYPE = InstanceType("m7i.large", 2, 8192, 0, "x86_64")
 def _meets(candidate: InstanceType, requirements: Sequence[Mapping[str, Any]]) -> bool:
     labels = candidate.labels
     return all(matches(requirement, labels) for requirement in requirements)
-
-

@@ -5,12 +5,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from botocore.exceptions import ClientError
 from pyiceberg.catalog import load_catalog
 from pyiceberg.exceptions import CommitFailedException
 
 from emulator.process import CREDENTIALS, Emulator
 from tests.emulator.conftest import ACCOUNT, REGION, Clients
+from tests.emulator.refusal import refused
 
 Names = Callable[[str], str]
 
@@ -129,5 +129,125 @@ def test_the_detailed_form_sets_partitions_order_and_properties(
     assert [field.source_id for field in table.sort_order().fields] == [1]
     assert table.properties["write.format.default"] == "parquet"
     assert table.schema().find_field("click_id").required
-    columns = client("glue").get_table(DatabaseName="lake", Name=name)["Table"]["StorageDescriptor"]["Columns"]
-    assert [(column["Name"], column["Type"]) for column in columns] == [("click_id", "bigint"), ("at", "timestamp")]
+    columns = client("glue").get_table(DatabaseName="lake", Name=name)["Table"]["StorageDescriptor"][
+        "Columns"
+    ]
+    assert [(column["Name"], column["Type"]) for column in columns] == [
+        ("click_id", "bigint"),
+        ("at", "timestamp"),
+    ]
+
+
+def test_a_commit_on_an_old_version_is_refused(
+    client: Clients, catalog: Any, lake: str, unique: Names
+) -> None:
+    name = unique("saves").replace("-", "_")
+    plain_table(client, name)
+    glue = client("glue")
+    before = glue.get_table(DatabaseName="lake", Name=name)["Table"]
+    table_input = {
+        "Name": name,
+        "Parameters": before["Parameters"],
+        "StorageDescriptor": before["StorageDescriptor"],
+    }
+    glue.update_table(
+        DatabaseName="lake", TableInput=table_input, VersionId=before["VersionId"], SkipArchive=True
+    )
+    with refused("ConcurrentModificationException", name):
+        glue.update_table(DatabaseName="lake", TableInput=table_input, VersionId=before["VersionId"])
+    versions = glue.get_table_versions(DatabaseName="lake", TableName=name)["TableVersions"]
+    assert [version["VersionId"] for version in versions] == ["2"]
+
+
+def test_a_concurrent_writer_cannot_lose_an_append(
+    client: Clients, catalog: Any, lake: str, unique: Names
+) -> None:
+    name = unique("boards").replace("-", "_")
+    plain_table(client, name)
+    first, second = catalog.load_table(f"lake.{name}"), catalog.load_table(f"lake.{name}")
+    row = pa.Table.from_pylist([{"pin_id": 1, "board": "a"}], schema=first.schema().as_arrow())
+    first.append(row)
+    try:
+        second.append(row)
+        expected = 2
+    except CommitFailedException:  # the writer is told to try again
+        expected = 1
+    assert catalog.load_table(f"lake.{name}").scan().to_arrow().num_rows == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"Location": "s3://no-such-bucket/x"}, ["no-such-bucket"]),
+        ({"Location": "/tmp/table"}, ["/tmp/table", "s3://"]),
+        ({"Columns": [{"Name": "a", "Type": "bigword"}]}, ["bigword"]),
+        ({"Columns": [{"Name": "a", "Type": "array<struct<x>>"}]}, ["x", "name:type"]),
+        ({"Columns": []}, ["at least one column"]),
+    ],
+)
+def test_what_cannot_be_an_iceberg_table_is_refused(
+    client: Clients, lake: str, unique: Names, change: dict[str, Any], words: list[str]
+) -> None:
+    descriptor = {"Location": "s3://lake-of-tests/bad", "Columns": [{"Name": "a", "Type": "bigint"}]}
+    with refused("InvalidInputException", *words):
+        client("glue").create_table(
+            DatabaseName="lake",
+            TableInput={"Name": unique("bad"), "StorageDescriptor": descriptor | change},
+            OpenTableFormatInput={"IcebergInput": {"MetadataOperation": "CREATE"}},
+        )
+
+
+def test_a_table_name_is_taken_once(client: Clients, lake: str, unique: Names) -> None:
+    name = unique("once").replace("-", "_")
+    plain_table(client, name)
+    with refused("AlreadyExistsException"):
+        plain_table(client, name)
+
+
+def test_optimizers_from_creation_to_deletion(
+    client: Clients, lake: str, unique: Names, role: Callable[..., str]
+) -> None:
+    glue, name = client("glue"), unique("tuned").replace("-", "_")
+    plain_table(client, name)
+    arn = role("glue.amazonaws.com")
+    table = {"CatalogId": ACCOUNT, "DatabaseName": "lake", "TableName": name}
+    retention = {"icebergConfiguration": {"snapshotRetentionPeriodInDays": 7, "numberOfSnapshotsToRetain": 3}}
+    glue.create_table_optimizer(
+        **table,
+        Type="retention",
+        TableOptimizerConfiguration={"roleArn": arn, "enabled": True, "retentionConfiguration": retention},
+    )
+    found = glue.get_table_optimizer(**table, Type="retention")["TableOptimizer"]
+    assert found["configuration"]["retentionConfiguration"] == retention
+    with refused("AlreadyExistsException"):
+        glue.create_table_optimizer(
+            **table, Type="retention", TableOptimizerConfiguration={"roleArn": arn, "enabled": True}
+        )
+    glue.update_table_optimizer(
+        **table, Type="retention", TableOptimizerConfiguration={"roleArn": arn, "enabled": False}
+    )
+    entries = [
+        {"catalogId": ACCOUNT, "databaseName": "lake", "tableName": name, "type": kind}
+        for kind in ("retention", "compaction")
+    ]
+    answer = glue.batch_get_table_optimizer(Entries=entries)
+    assert [item["tableOptimizer"]["configuration"]["enabled"] for item in answer["TableOptimizers"]] == [
+        False
+    ]
+    assert [item["type"] for item in answer["Failures"]] == ["compaction"]
+    assert glue.list_table_optimizer_runs(**table, Type="retention")["TableOptimizerRuns"] == []
+    with refused("InvalidInputException", "compactionConfiguration"):
+        glue.update_table_optimizer(
+            **table,
+            Type="retention",
+            TableOptimizerConfiguration={
+                "compactionConfiguration": {"icebergConfiguration": {"strategy": "sort"}}
+            },
+        )
+    with refused("InvalidInputException", "role"):
+        glue.create_table_optimizer(
+            **table, Type="compaction", TableOptimizerConfiguration={"roleArn": f"{arn}x", "enabled": True}
+        )
+    glue.delete_table(DatabaseName="lake", Name=name)
+    with refused("EntityNotFoundException"):
+        glue.get_table_optimizer(**table, Type="retention")
