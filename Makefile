@@ -18,7 +18,7 @@ up: setup ## Rehearse ENVIRONMENT (local) and leave it running; Ctrl-C stops eve
 	@exec $(BIN)/pinwheel up $(ENVIRONMENT)
 
 test: lint ## Set up, check the code, and run the whole test suite
-	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 lint: setup ## Style, types and the direction of imports
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .

@@ -6,6 +6,7 @@ They replace functions and classes of moto in place, for what has no other seam.
 
 import functools
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 import moto.core.responses
@@ -18,6 +19,7 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.kms.utils import AbstractPrivateKey, generate_private_key
 from moto.moto_api._internal import mock_random
 from moto.s3.models import FakeBucket
+from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
 
 
 def apply() -> None:
@@ -28,7 +30,9 @@ def apply() -> None:
     # One draw in the place of 17: identifiers are half of the cost of EC2's start and of a small creation.
     moto.ec2.utils.random_resource_id = _random_resource_id
     AccountSpecificBackend.__getitem__ = _backend_without_draws
-    FakeBucket.get_permission = _bucket_permission  # pyright: ignore[reportAttributeAccessIssue]
+    bucket: Any = FakeBucket
+    bucket.get_permission = _bucket_permission
+    bucket._log_permissions_enabled_policy = staticmethod(_may_deliver_logs)
     # An RSA key for every symmetric key, which can neither sign nor show it: 30 ms each.
     models: Any = moto.kms.models
     models.generate_private_key = _private_key
@@ -72,7 +76,34 @@ def _bucket_permission(self: FakeBucket, action: str, resource: str) -> Any:
     if self.policy is None:
         return PermissionResult.NEUTRAL
     policy = json.loads(self.policy)
-    statements = policy.get("Statement", [])
-    statements = statements if isinstance(statements, list) else [statements]
-    policy["Statement"] = [statement for statement in statements if not statement.get("Condition")]
+    policy["Statement"] = [
+        statement for statement in _several(policy.get("Statement")) if not statement.get("Condition")
+    ]
     return IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)
+
+
+def _may_deliver_logs(target_bucket: FakeBucket, target_prefix: str | None) -> bool:
+    """Whether a bucket's policy lets S3 deliver access logs to it.
+
+    moto reads policies in one spelling only, and fails on a statement whose principal is `*`.
+    """
+    wanted = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}log"
+    policy = json.loads(target_bucket.policy or "{}")
+    for statement in _several(policy.get("Statement")):
+        principal = statement.get("Principal")
+        services = _several(principal.get("Service")) if isinstance(principal, dict) else []
+        if (
+            statement.get("Effect") == "Allow"
+            and LOGGING_SERVICE_PRINCIPAL in services
+            and any(fnmatchcase("s3:PutObject", action) for action in _several(statement.get("Action")))
+            and any(fnmatchcase(wanted, resource) for resource in _several(statement.get("Resource")))
+        ):
+            return True
+    return False
+
+
+def _several(value: Any) -> list[Any]:
+    """IAM's documents take one or a list almost everywhere."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -81,13 +81,14 @@ class Cloud:
             region_name=self.region,
             endpoint_url=self.endpoint,
             config=self._config,
-            **CREDENTIALS,
+            aws_access_key_id=CREDENTIALS["aws_access_key_id"],
+            aws_secret_access_key=CREDENTIALS["aws_secret_access_key"],
         )
         client.meta.events.register("before-call", self._add_seed)
         return client
 
     @contextmanager
-    def acting_for(self, urn: str, *, dry: bool = False) -> Iterator[None]:
+    def acting_for(self, urn: str, *, dry: bool = False) -> Generator[None]:
         """This thread's calls are made for `urn`, and end together.
 
         The first refusal does not end them: from then on requests are judged and answered with stand-ins, as
@@ -110,7 +111,8 @@ class Cloud:
             acting.urn, acting.dry, acting.problems = "", False, None
 
     def _add_seed(self, params: dict[str, Any], **_: Any) -> None:
-        params["headers"][SEED_HEADER] = getattr(self._acting, "urn", "")
+        if urn := getattr(self._acting, "urn", ""):
+            params["headers"][SEED_HEADER] = urn
 
     def call(
         self,
@@ -217,6 +219,9 @@ def _blamed(problem: Problem, request: Mapping[str, Any], property_of: Callable[
         if len(value) >= _SHORTEST_BLAMED
         and re.search(rf"(?<![\w-]){re.escape(value)}(?![\w-])", problem.reason)
     ]
+    missing = re.search(r"\(NoSuch(\w+)\)", problem.remedy)  # S3 says NoSuchBucket, and not which
+    if not quoted and missing and isinstance(request.get(missing[1]), str):
+        quoted = [(missing[1], request[missing[1]])]
     if not quoted:
         return problem
     path, value = max(quoted, key=lambda each: len(each[1]))

@@ -25,10 +25,17 @@ _MODULES = {"index": "", "lambda": "lambda_"}
 
 def outputs(token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs of a resource of type `token` that does not exist; given inputs stand as they are."""
-    return {
-        **{key: _value(kind, f"{MARKER}{name}.{key}", _DEPTH) for key, kind in _declared(token).items()},
-        **as_declared(token, inputs),
-    }
+    made_up = {key: _value(kind, f"{MARKER}{name}.{key}", _DEPTH) for key, kind in _declared(token).items()}
+    return _merged(made_up, as_declared(token, inputs))
+
+
+def _merged(made_up: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, and beside it what only AWS could add, at every depth."""
+    merged = {**made_up, **given}
+    for key, value in given.items():
+        if isinstance(value, Mapping) and isinstance(made_up.get(key), dict):
+            merged[key] = _merged(made_up[key], value)
+    return merged
 
 
 def as_declared(token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,15 +112,8 @@ def _class(token: str) -> type | None:
 
 
 def _without_none(kind: Any) -> Any:
-    return (
-        next((each for each in typing.get_args(kind) if each is not type(None)), kind)
-        if _is_optional(kind)
-        else kind
-    )
-
-
-def _is_optional(kind: Any) -> bool:
-    return type(None) in typing.get_args(kind)
+    arguments = typing.get_args(kind)
+    return next(each for each in arguments if each is not type(None)) if type(None) in arguments else kind
 
 
 def _value(kind: Any, marker: str, depth: int) -> Any:

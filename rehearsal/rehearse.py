@@ -190,7 +190,7 @@ def run_program(function: Callable[[], None], monitor: pulumi.runtime.mocks.Mock
             organization="rehearsal",
         )
         # What a program that crashed left undone is not this one's: set_mocks keeps the settings' outputs.
-        pulumi.runtime.settings.SETTINGS.outputs = set()
+        pulumi.runtime.settings.SETTINGS.outputs = set()  # pyright: ignore[reportAttributeAccessIssue]
         # set_mocks leaves a finished root stack behind; run_in_stack makes the real one, with outputs.
         pulumi.runtime.settings.ROOT.set(None)
         await run_in_stack(function)

@@ -61,8 +61,10 @@ quietly() { # quietly WHAT-FAILED COMMAND...
     }
 }
 
+# One of another Python, one that was moved here, or one whose creation was interrupted is made anew.
 wanted=$("$python" -c 'import sys; print(sys.version_info[:2])')
-if [ "$("$venv/bin/python" -c 'import sys; print(sys.version_info[:2])' 2>/dev/null)" != "$wanted" ] ||
+if ! grep -q "$(pwd)/$venv" "$venv/bin/activate" 2>/dev/null ||
+    [ "$("$venv/bin/python" -c 'import sys; print(sys.version_info[:2])' 2>/dev/null)" != "$wanted" ] ||
     ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     say "Creating $venv ..."
     quietly "$python could not create $venv" "$python" -m venv --clear "$venv"

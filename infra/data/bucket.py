@@ -46,7 +46,8 @@ class PrivateBucket(pulumi.ComponentResource):
             tags={"Name": self.name},
             opts=pulumi.ResourceOptions(parent=self, protect=environment.protect),
         )
-        self._name, self._beneath = name, pulumi.ResourceOptions(parent=self.bucket)
+        # Beneath the component, not the bucket: `depends_on` waits for a component's own children only.
+        self._name, self._beneath = name, pulumi.ResourceOptions(parent=self)
         self._private(args)
         versioning = aws.s3.BucketVersioning(
             name,
@@ -62,7 +63,7 @@ class PrivateBucket(pulumi.ComponentResource):
             bucket=self.bucket.id,
             rules=_lifecycle(args),
             # S3 takes rules about old versions only where there are versions.
-            opts=pulumi.ResourceOptions(parent=self.bucket, depends_on=[versioning]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
         if args.access_logs is not None:
             aws.s3.BucketLogging(
@@ -71,7 +72,7 @@ class PrivateBucket(pulumi.ComponentResource):
                 target_bucket=args.access_logs.bucket.id,
                 target_prefix=f"{args.purpose}/",
                 # S3 tries whether it may deliver before it takes the setting.
-                opts=pulumi.ResourceOptions(parent=self.bucket, depends_on=[args.access_logs]),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[args.access_logs]),
             )
         self.register_outputs({"name": self.bucket.bucket, "arn": self.bucket.arn})
 
@@ -96,7 +97,7 @@ class PrivateBucket(pulumi.ComponentResource):
             bucket=self.bucket.id,
             policy=iam.document(_tls_only(self.bucket.arn), *args.statements),
             # S3 answers 409 when both are put at the same time.
-            opts=pulumi.ResourceOptions(parent=self.bucket, depends_on=[block]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
         )
 
 

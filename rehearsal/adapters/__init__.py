@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rehearsal import placeholders
 from rehearsal.checks.problem import MASKED, Problem
 from rehearsal.cloud import Answer, Cloud, Created
 
@@ -103,7 +104,14 @@ class Order:
 
     def refuse(self, name: str, value: object, reason: str, remedy: str) -> None:
         """Refuses the property `name` where neither the API's model nor the emulator does, but AWS would."""
-        self.cloud.refuse(Problem(name, value, reason, remedy))
+        if not placeholders.mentions(reason):  # a stand-in answer's words are no reason
+            self.cloud.refuse(Problem(name, value, reason, remedy))
+
+    def keep_within(self, key: str, least: int, most: int) -> None:
+        """Refuses a property that is given but out of the range that AWS's documentation states."""
+        value = self.inputs.get(key)
+        if value is not None and not least <= value <= most:
+            self.refuse(key, value, "is out of range", f"from {least} to {most}")
 
     def default_name(self, key: str = "name", *, suffix: str = "", separator: str = "-") -> str:
         """The physical name: the property `key`, or what Pulumi makes of the logical name when it is absent.
@@ -124,7 +132,7 @@ class Order:
             return base64.b64decode(self.inputs[key], validate=True)
         except ValueError:
             self.refuse(key, MASKED, "is not base64", "the bytes, encoded in base64")
-            return b""
+            return b"-"
 
     def digits(self, length: int) -> str:
         """Up to 64 hexadecimal digits that belong to this resource: the same in every rehearsal."""

@@ -38,7 +38,7 @@ def function(order: Order) -> Created:
             *("sourceCodeHash", "codeSha256", "skipDestroy", "replaceSecurityGroupsOnDestroy"),
             "replacementSecurityGroupIds",
         ),
-        extra={"Code.ZipFile": _archive(code)} if isinstance(code, Mapping) else None,
+        extra={"Code.ZipFile": archive(code)} if isinstance(code, Mapping) else None,
     )
     reserved = inputs.get("reservedConcurrentExecutions")
     if reserved is not None and reserved >= 0:  # -1 reserves nothing
@@ -57,7 +57,7 @@ def function(order: Order) -> Created:
     )
 
 
-def _archive(code: Mapping[str, Any]) -> bytes:
+def archive(code: Mapping[str, Any]) -> bytes:
     """The code as a ZIP; `code` is an asset or archive as on Pulumi's wire."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:

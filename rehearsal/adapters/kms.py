@@ -18,13 +18,7 @@ def key(order: Order) -> Created:
     )
     created = answer.response["KeyMetadata"]
     identity = created["KeyId"]
-    order.later(
-        "kms",
-        "ScheduleKeyDeletion",
-        "deletionWindowInDays",
-        renames={"deletionWindowInDays": "PendingWindowInDays"},
-        KeyId=identity,
-    )
+    order.keep_within("deletionWindowInDays", 7, 30)  # KMS API reference, ScheduleKeyDeletion
     if order.inputs.get("enableKeyRotation"):
         order.further("kms", "EnableKeyRotation", "rotationPeriodInDays", KeyId=identity)
     if order.inputs.get("isEnabled") is False:

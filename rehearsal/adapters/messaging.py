@@ -29,9 +29,7 @@ def queue(order: Order) -> Created:
     """A queue."""
     name = order.default_name(suffix=".fifo" if order.inputs.get("fifoQueue") else "")
     for key, (least, most) in _QUEUE_RANGES.items():
-        value = order.inputs.get(key)
-        if value is not None and not least <= value <= most:
-            order.refuse(key, value, "is out of range", f"from {least} to {most}")
+        order.keep_within(key, least, most)
     settings = {key: value for key, value in order.inputs.items() if key not in _NOT_ATTRIBUTES}
     answer = order.create(
         "sqs",

@@ -196,4 +196,5 @@ def _outputs(created: dict[str, Any]) -> dict[str, Any]:
 
 def _secrets(created: dict[str, Any]) -> list[dict[str, Any]]:
     secret = created.get("MasterUserSecret")
-    return [secret] if secret else []
+    # The provider waits for the database, and with it for the secret.
+    return [{**secret, "SecretStatus": "active"}] if secret else []

@@ -29,8 +29,8 @@ def secret(order: Order) -> Created:
             renames={"policy": "ResourcePolicy"},
             SecretId=arn,
         )
-    if order.inputs.get("recoveryWindowInDays"):  # 0 deletes at once, by another parameter
-        order.later("secretsmanager", "DeleteSecret", "recoveryWindowInDays", SecretId=arn)
+    if order.inputs.get("recoveryWindowInDays"):  # 0 deletes at once
+        order.keep_within("recoveryWindowInDays", 7, 30)  # Secrets Manager API reference, DeleteSecret
     return answer.created(arn, {"arn": arn, "name": name})
 
 

@@ -9,6 +9,7 @@ maximum lengths and ranges. Where AWS's documentation says what a model leaves o
 Every shape is compiled once into a function; a valid request builds no path and no list.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -60,8 +61,18 @@ class _Service:
         self.name = name
         self.model: dict[str, Any] = raw_model(name)
         self.checks: dict[str, Check] = {}
+        self._inputs: dict[str, Check] = {}
+        # A check that is half compiled calls itself for ever: no other thread may see it.
+        self._compiling = threading.Lock()
 
     def input_check(self, operation: str) -> Check:
+        known = self._inputs.get(operation)
+        if known is None:
+            with self._compiling:
+                known = self._inputs[operation] = self._input_check(operation)
+        return known
+
+    def _input_check(self, operation: str) -> Check:
         described = self.model["operations"].get(operation)
         if described is None:
             raise KeyError(

@@ -13,7 +13,8 @@ from rehearsal.record import Record
 from rehearsal.rules.rule import Rule
 
 _EC2_ID = re.compile(r"(subnet|sg|vpc|rtb|nat|igw|eipalloc|vpce|lt|eni|acl|pl|fl)-[0-9a-f]{8,17}")
-_ARN = re.compile(r"arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):(\d{12}):[^*\s\"]+")
+_ARN = re.compile(r"arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):(\d{12}|):[^*\s\"]+")
+"""Of an account, or of a service whose ARNs have none (S3, Route 53); those of AWS itself say `aws` there."""
 _EC2_NAMES = {
     "subnet": "subnet", "sg": "security group", "vpc": "VPC", "rtb": "route table", "nat": "NAT gateway",
     "igw": "internet gateway", "eipalloc": "elastic IP", "vpce": "VPC endpoint", "lt": "launch template",
@@ -25,7 +26,10 @@ class References(Rule):
 
     def __init__(self, environment: Environment) -> None:
         self._account = environment.account
-        self._known: set[str] = set(environment.cluster.administrators)
+        self._known: set[str] = {
+            *environment.cluster.administrators,
+            f"arn:aws:s3:::{environment.artifacts_bucket}",
+        }
 
     def check(self, record: Record) -> Iterable[Problem]:
         """All strings of the inputs that are an id or an ARN as a whole; policies are judged elsewhere."""
@@ -53,14 +57,14 @@ class References(Rule):
             return
         service, _, account = found.groups()
         have = sorted(each for each in self._known if each.startswith(f"arn:aws:{service}:"))
-        if account != self._account:
+        if account and account != self._account:
             yield Problem(
                 path,
                 value,
                 f"belongs to account {account}",
                 f"an ARN of this environment's account {self._account}",
             )
-        elif not any(value.startswith(f"{each}:") or value.startswith(f"{each}/") for each in have):
+        elif not any(value.startswith((f"{each}:", f"{each}/")) for each in have):
             yield _missing(path, value, f"{service} resource", have)
 
     def remember(self, record: Record) -> None:

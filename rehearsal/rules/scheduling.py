@@ -21,6 +21,7 @@ _POD_OF = {
     "StatefulSet": ("spec", "template", "spec"),
 }
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
+"""EKS's words -> Kubernetes'. A word in the wrong place is refused there, and counts here as what was meant."""
 _POOL_LABEL = "pinwheel.io/gpu-pool"
 
 
@@ -69,15 +70,15 @@ class Scheduling(Rule):
                 continue  # refused by the schema
             workload = f"{manifest['kind']} {manifest['metadata']['name']}"
             for problem in check_pod(
-                spec, shapes, ".".join(path), workload, daemon=manifest["kind"] == "DaemonSet"
+                _as_meant(spec), shapes, ".".join(path), workload, daemon=manifest["kind"] == "DaemonSet"
             ):
                 yield urn, problem
 
     def _of_node_group(self, record: Record) -> Iterator[NodeShape]:
         inputs = record.inputs
         taints = tuple(
-            Taint(taint["key"], taint.get("value", ""), _EFFECTS.get(taint["effect"]) or taint["effect"])
-            for taint in inputs.get("taints") or ()
+            Taint(each["key"], each.get("value", ""), _meant(each["effect"]))
+            for each in inputs.get("taints") or ()
         )
         labels = {
             "eks.amazonaws.com/nodegroup": inputs.get("nodeGroupName", record.name),
@@ -92,7 +93,8 @@ class Scheduling(Rule):
         spec, pool = template["spec"], manifest["metadata"]["name"]
         labels = {"karpenter.sh/nodepool": pool, **(template.get("metadata", {}).get("labels") or {})}
         taints = tuple(
-            Taint(each["key"], each.get("value", ""), each["effect"]) for each in spec.get("taints") or ()
+            Taint(each["key"], each.get("value", ""), _meant(each["effect"]))
+            for each in spec.get("taints") or ()
         )
         by_type = [each for each in spec["requirements"] if each["key"] in _ANY_TYPE.labels]
         chosen: dict[str, Any] = {}
@@ -115,6 +117,18 @@ class Scheduling(Rule):
             gpus=kind.gpus * self._slices.get(labels.get(_POOL_LABEL, ""), 1),
             pods=kind.pods,
         )
+
+
+def _meant(effect: str) -> str:
+    return _EFFECTS.get(effect, effect)
+
+
+def _as_meant(pod: Mapping[str, Any]) -> dict[str, Any]:
+    tolerations = [
+        {**each, "effect": _meant(each["effect"])} if each.get("effect") else each
+        for each in pod.get("tolerations") or ()
+    ]
+    return {**pod, "tolerations": tolerations}
 
 
 _ANY_TYPE = InstanceType("m7i.large", 2, 8192, 0, "x86_64")

@@ -44,6 +44,33 @@ def test_a_bucket_that_denies_plain_http_takes_objects(client: Clients, unique: 
         s3.put_object(Bucket=bucket, Key="a", Body=b"b")
 
 
+def test_access_logs_go_where_a_policy_lets_them(client: Clients, unique: Names) -> None:
+    s3, source, target = client("s3"), unique("source"), unique("target")
+    for bucket in (source, target):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    only_tls = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{target}", f"arn:aws:s3:::{target}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    deliver = {
+        "Effect": "Allow",
+        "Principal": {"Service": ["logging.s3.amazonaws.com"]},
+        "Action": ["s3:PutObject"],
+        "Resource": [f"arn:aws:s3:::{target}/lake/*"],
+    }
+    logging = {"TargetBucket": target, "TargetPrefix": "lake/"}
+    s3.put_bucket_policy(Bucket=target, Policy=json.dumps({"Version": "2012-10-17", "Statement": [only_tls]}))
+    with refused("InvalidTargetBucketForLogging"):
+        s3.put_bucket_logging(Bucket=source, BucketLoggingStatus={"LoggingEnabled": logging})
+    statements = [only_tls, deliver]
+    s3.put_bucket_policy(Bucket=target, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    s3.put_bucket_logging(Bucket=source, BucketLoggingStatus={"LoggingEnabled": logging})
+    assert s3.get_bucket_logging(Bucket=source)["LoggingEnabled"] == logging
+
+
 def test_functions_keep_their_logging_and_run_without_docker(client: Clients, function: str) -> None:
     configuration = client("lambda").get_function(FunctionName=function)["Configuration"]
     assert configuration["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": "/functions"}

@@ -1,11 +1,14 @@
 """`pinwheel rehearse` as a person runs it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_local_environment_passes_and_its_graph_is_written(pinwheel, tmp_path: Path) -> None:
@@ -29,28 +32,45 @@ def test_one_layer_with_the_graph_on_stdout_and_all_else_on_stderr(pinwheel) -> 
     assert "Rehearsal of local" in done.stderr
 
 
-def test_every_refusal_is_shown_and_the_graph_written_nevertheless(pinwheel, tmp_path: Path) -> None:
-    """An instance type that no zone offers, a node group that is no better, in one run."""
-    environments = tmp_path / "environments"
-    environments.mkdir()
-    for name in ("local", "dev"):
-        text = (Path(__file__).parents[2] / "environments" / f"{name}.yaml").read_text()
-        (environments / f"{name}.yaml").write_text(text)
+@pytest.fixture
+def environments(tmp_path: Path) -> Path:
+    """A directory of environments in which to write wrong ones."""
+    directory = tmp_path / "environments"
+    shutil.copytree(ROOT / "environments", directory)
+    return directory
+
+
+def test_every_refusal_is_shown_and_the_graph_written_nevertheless(pinwheel, environments: Path) -> None:
     (environments / "wrong.yaml").write_text(
         "extends: local\n"
         "cluster:\n"
-        '  kubernetes_version: "1.99"\n'
         "  system_nodes: {instance_types: [m99.large], scaling: {min: 2, desired: 2, max: 4}}\n"
+        "database: {serverless: null, instance_class: db.r99.large}\n"
     )
-    graph = tmp_path / "graph.json"
+    graph = environments / "graph.json"
     done = pinwheel.run("rehearse", "wrong", "--environments", str(environments), "--json", str(graph))
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "cluster: refused" in done.stdout
-    assert "1.99" in done.stdout
-    assert "m99.large" in done.stdout
-    assert "wrong does not pass" in done.stdout
+    shown = done.stdout.splitlines()
+    cluster, data = shown.index("cluster: refused"), shown.index("data: refused")
+    assert shown[cluster + 1] == "  aws:eks/nodeGroup:NodeGroup system"
+    assert shown[cluster + 2].startswith("    instanceTypes[0] = m99.large ")
+    assert shown[cluster + 3].startswith("      right: ")
+    assert any(line.startswith("    instanceClass = db.r99.large ") for line in shown[data:])
+    assert shown[-1].startswith("wrong does not pass: ")
     assert json.loads(graph.read_text())["environment"] == "wrong"
+
+
+def test_a_program_that_ends_with_an_exception_is_told_in_a_line(pinwheel, environments: Path) -> None:
+    """Together with what was refused until then; --debug shows where it was raised."""
+    (environments / "wrong.yaml").write_text('extends: local\ncluster: {kubernetes_version: "1.99"}\n')
+    arguments = ("rehearse", "wrong", "--environments", str(environments), "--layer", "cluster", "--debug")
+    done = pinwheel.run(*arguments)
+    assert done.returncode == 1
+    assert "cluster: its program ended with ValueError: " in done.stdout
+    assert "version = 1.99 is not a version of EKS" in done.stdout
+    assert "Traceback (most recent call last)" in done.stdout
+    assert "the program of cluster ended early" in done.stdout
 
 
 def test_a_reader_that_leaves_early_is_no_error(pinwheel) -> None:

@@ -83,7 +83,7 @@ def test_what_is_set_up_is_skipped_until_something_changes(clone: Path) -> None:
         [
             f'echo "$*" >> "{clone}/log"',
             'case "$*" in',
-            '  "-m venv --clear .venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$0" .venv/bin/pinwheel;;',
+            '  "-m venv --clear .venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$0" .venv/bin/pinwheel; echo "$PWD/.venv" > .venv/bin/activate;;',
             "esac",
         ]
     )
@@ -101,3 +101,12 @@ def test_what_is_set_up_is_skipped_until_something_changes(clone: Path) -> None:
     assert installs() == 2
     (clone / ".venv" / ".set-up").unlink()  # as when it was interrupted
     assert installs() == 2
+
+
+def test_a_virtual_environment_that_was_moved_here_is_made_anew(clone: Path) -> None:
+    """Its scripts would start the Python of the directory it came from."""
+    program(clone / "python", f'echo "$*" >> "{clone}/log"')
+    program(clone / ".venv" / "bin" / "python", "exit 0")
+    (clone / ".venv" / "bin" / "activate").write_text("VIRTUAL_ENV=/elsewhere/.venv\n")
+    assert set_up(clone, clone / "python").returncode == 0
+    assert "-m venv --clear .venv" in (clone / "log").read_text()

@@ -241,7 +241,11 @@ EXAMPLES_AT_FAULT = {
 )  # which have none
 def test_the_models_own_examples_keep_to_their_constraints(service):
     """Finds patterns and enums that are wrong: the examples are requests AWS took."""
-    examples = service_models.session().get_component("data_loader").load_service_model(service, "examples-1")["examples"]
+    examples = (
+        service_models.session()
+        .get_component("data_loader")
+        .load_service_model(service, "examples-1")["examples"]
+    )
     constraints = re.compile(
         "is not a value of|form AWS takes|has .* (characters|items|entries)|out of range"
     )

@@ -72,7 +72,7 @@ def test_a_number_out_of_its_range(mistakes: Mistakes):
     def program() -> None:
         aws.sqs.Queue("queue", message_retention_seconds=30)
 
-    mistakes(program).assert_only_refused("queue", "messageRetentionSeconds", "30", "60", "1209600")
+    mistakes(program).assert_only_refused("queue", "messageRetentionSeconds", 30, "60", "1209600")
 
 
 def test_an_item_of_a_list_is_named_by_its_index(mistakes: Mistakes, node_group: NodeGroup):
@@ -91,28 +91,26 @@ def test_a_taint_in_the_vocabulary_of_kubernetes(mistakes: Mistakes, node_group:
 
     outcome = mistakes(lambda: node_group(taints=[taint]))
 
-    outcome.assert_only_refused(
-        "nodes", "taints[0].effect", "NoSchedule", "NO_SCHEDULE", "Kubernetes"
-    )
+    outcome.assert_only_refused("nodes", "taints[0].effect", "NoSchedule", "NO_SCHEDULE", "Kubernetes")
 
 
 @pytest.mark.parametrize(
-    ("sizes", "path", "value", "right"),
+    ("sizes", "path", "right"),
     [
-        ((4, 4, 3), "scalingConfig.desiredSize", 4, "at most 3"),
-        ((2, 1, 3), "scalingConfig.minSize", 2, "at most 1"),
-        ((-1, 1, 3), "scalingConfig.minSize", -1, "0"),
+        ((4, 4, 3), "scalingConfig.desiredSize", "at most 3"),
+        ((2, 1, 3), "scalingConfig.minSize", "at most 1"),
+        ((-1, 1, 3), "scalingConfig.minSize", "0 or more"),
     ],
 )
 def test_node_group_bounds(
-    mistakes: Mistakes, node_group: NodeGroup, sizes: tuple[int, int, int], path: str, value: int, right: str
+    mistakes: Mistakes, node_group: NodeGroup, sizes: tuple[int, ...], path: str, right: str
 ):
-    names = ("min_size", "desired_size", "max_size")
+    scaling = dict(zip(("min_size", "desired_size", "max_size"), sizes, strict=True))
 
-    outcome = mistakes(lambda: node_group(scaling_config=dict(zip(names, sizes, strict=True))))
+    outcome = mistakes(lambda: node_group(scaling_config=scaling))
 
-    outcome.assert_refused("nodes", path, value, right)
-    assert {each.problem.property for each in outcome.refusals} == {path}, outcome.told()
+    value = sizes[0] if path.endswith("minSize") else sizes[1]
+    outcome.assert_only_refused("nodes", path, value, right)
 
 
 def aurora(name: str = "aurora", **changed: Any) -> aws.rds.Cluster:
@@ -153,16 +151,6 @@ def test_bounds_of_an_autoscaled_target(mistakes: Mistakes):
     mistakes(program).assert_refused("readers", "minCapacity", 5, "maxCapacity", "at most 2")
 
 
-def test_a_required_property_that_is_missing(mistakes: Mistakes, base: Base):
-    def program() -> None:
-        aws.eks.Addon("addon", cluster_name=base.cluster, addon_name="")
-
-    outcome = mistakes(program)
-
-    assert outcome.refusals[0].urn.endswith("::addon")
-    assert outcome.refusals[0].problem.property == "addonName"
-
-
 def test_two_resources_with_one_urn(mistakes: Mistakes):
     def program() -> None:
         aws.sqs.Queue("orders")
@@ -171,7 +159,7 @@ def test_two_resources_with_one_urn(mistakes: Mistakes):
 
     outcome = mistakes(program)
 
-    outcome.assert_only_refused("orders", "", "orders", "declared twice", "a name of its own")
+    outcome.assert_only_refused("orders", "", "orders", "declared twice", "its own name")
     assert outcome.record("policy").status == "recorded"
     assert outcome.record("policy").waits_for == "orders"
 
@@ -184,10 +172,3 @@ def _policy(arn: str) -> dict[str, Any]:
         "Resource": arn,
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def test_an_adapter_given_another_shape_than_the_sdk_declares(mistakes: Mistakes, node_group: NodeGroup):
-    outcome = mistakes(lambda: node_group(scaling_config=["one", "three"]))
-
-    assert {each.resource for each in outcome.refusals} == {"aws:eks/nodeGroup:NodeGroup nodes"}
-    assert outcome.record("nodes").status == "failed"
