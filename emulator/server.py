@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import waitress
 from moto import backends
 from moto.core.base_backend import BackendDict
 from moto.core.request import Request
@@ -26,11 +27,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from emulator import corrections, refusals
-from emulator.http_server import Server
 from emulator.identifiers import Seeding
 from emulator.services import PRELOADED, own_handler
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+"""Larger requests are answered 413. An S3 client splits uploads into parts far smaller than this."""
+THREADS: Final = 16
+"""Connections served at once; operations still run one at a time."""
 SWITCH_INTERVAL_SECONDS: Final = 0.0005
 """How long a thread keeps the interpreter while another waits. Python's 5 ms would add that much to every
 request that comes while backends are still being imported in the background."""
@@ -61,6 +65,7 @@ class Application(DomainDispatcherApplication):
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request; never raises."""
+        environ.setdefault("RAW_URI", environ.get("REQUEST_URI", ""))  # where moto looks for undecoded paths
         if not self.one_at_a_time.acquire(timeout=LOCK_TIMEOUT_SECONDS):
             busy = refusals.busy(environ, LOCK_TIMEOUT_SECONDS)
             return busy(environ, start_response)
@@ -142,7 +147,14 @@ def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     corrections.apply()
     application = Application()
-    server = Server(listener, application)
+    server = waitress.create_server(
+        application,
+        sockets=[listener],
+        threads=THREADS,
+        max_request_body_size=MAX_BODY_BYTES,
+        ident="pinwheel-emulator",
+        asyncore_use_poll=True,
+    )
     threading.Thread(target=preload, args=[application], daemon=True).start()
     on_ready()
-    server.serve_forever()
+    server.run()

@@ -180,7 +180,10 @@ def run_program(function: Callable[[], None], monitor: pulumi.runtime.mocks.Mock
     """Runs a Pulumi program against `monitor`, in a context and an event loop of its own."""
 
     async def run() -> None:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS))
+        # When a program raises, run_in_stack does too. Its other tasks fail with it, and need not be heard.
+        loop.set_exception_handler(lambda *_: None)
         pulumi.runtime.set_mocks(
             monitor.mocks,
             project=PROJECT,

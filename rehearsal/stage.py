@@ -3,7 +3,6 @@
 Everything that a rule must know about the resources before it is kept here, over all layers.
 """
 
-import contextlib
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,9 @@ from rehearsal.checks.problem import MASKED, Problem
 from rehearsal.cloud import Cloud, Created, NotSent, Refused
 from rehearsal.record import Record, Status
 from rehearsal.rules import Rules
+
+_FIRST_REGION = "us-east-1"
+"""Where S3 takes no location constraint."""
 
 _SHORTEST_SECRET = 4
 """Characters; shorter ones would be found in every word."""
@@ -49,14 +51,19 @@ class Stage:
             }
             self._unless_there("iam", "CreateRole", request)
         bucket = self.environment.artifacts_bucket
-        self._unless_there("s3", "CreateBucket", {"Bucket": bucket})
+        place = {} if self.cloud.region == _FIRST_REGION else {"LocationConstraint": self.cloud.region}
+        configuration = {"CreateBucketConfiguration": place} if place else {}
+        self._unless_there("s3", "CreateBucket", {"Bucket": bucket, **configuration})
         self._unless_there(
             "s3", "PutObject", {"Bucket": bucket, "Key": PLUGIN_KEY, "Body": b"a plugin's place"}
         )
 
     def _unless_there(self, service: str, operation: str, request: dict[str, Any]) -> None:
-        with contextlib.suppress(Refused):
+        try:
             self.cloud.call(service, operation, request)
+        except Refused as refused:
+            if "Already" not in str(refused):
+                raise
 
     def create(self, record: Record, provider_tags: dict[str, str]) -> None:
         """Judges and creates one resource; fills in its id, outputs, status and problems."""

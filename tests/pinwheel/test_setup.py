@@ -83,7 +83,8 @@ def test_what_is_set_up_is_skipped_until_something_changes(clone: Path) -> None:
         [
             f'echo "$*" >> "{clone}/log"',
             'case "$*" in',
-            '  "-m venv --clear .venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$0" .venv/bin/pinwheel; echo "$PWD/.venv" > .venv/bin/activate;;',
+            '  "-m venv --clear .venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python;',
+            '    cp "$0" .venv/bin/pinwheel; echo "$PWD/.venv" > .venv/bin/activate;;',
             "esac",
         ]
     )

@@ -8,6 +8,7 @@ from botocore import model as botocore_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rehearsal import service_models
 from rehearsal.checks import botocore_model, botocore_overrides
 from rehearsal.checks.botocore_model import check_request
 from rehearsal.checks.java_patterns import matcher

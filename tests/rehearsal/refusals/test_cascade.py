@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -200,20 +201,38 @@ def test_when_the_first_resource_is_refused_everything_is_judged_and_nothing_els
 
 
 def test_a_changed_environment_is_refused_where_it_is_used(environment: Environment, cloud: Cloud):
-    """What pydantic cannot know: versions, and types that a zone does not offer."""
-    system_nodes = environment.cluster.system_nodes.model_copy(update={"instance_types": ("c8a.12xlarge",)})
-    cluster = environment.cluster.model_copy(
-        update={"kubernetes_version": "1.31", "system_nodes": system_nodes}
+    """What pydantic cannot know: a type that a zone does not offer."""
+    changed = _with_cluster(
+        environment,
+        "lopsided",
+        system_nodes=environment.cluster.system_nodes.model_copy(
+            update={"instance_types": ("c8a.12xlarge",)}
+        ),
     )
-    changed = environment.model_copy(update={"cluster": cluster, "name": "outdated"})
 
     rehearsal = rehearse(changed, cloud, layers=("cluster",))
 
     assert [layer.name for layer in rehearsal.layers] == ["network", "cluster"]
-    assert {(each.resource, each.problem.property, each.problem.value) for each in rehearsal.refusals} == {
-        ("aws:eks/cluster:Cluster cluster", "version", "1.31"),
+    assert [(each.resource, each.problem.property, each.problem.value) for each in rehearsal.refusals] == [
         ("aws:eks/nodeGroup:NodeGroup system", "instanceTypes[0]", "c8a.12xlarge"),
-    }
+    ]
+
+
+def test_an_environment_that_its_program_cannot_serve(environment: Environment, cloud: Cloud):
+    changed = _with_cluster(environment, "outdated", kubernetes_version="1.31")
+
+    rehearsal = rehearse(changed, cloud, layers=("cluster",))
+
+    assert not rehearsal.passed
+    assert "cluster.kubernetes_version = 1.31" in rehearsal.layers[1].crash
+    assert [(each.resource, each.problem.property) for each in rehearsal.refusals] == [
+        ("aws:eks/cluster:Cluster cluster", "version")
+    ]
+
+
+def _with_cluster(environment: Environment, name: str, **changed: Any) -> Environment:
+    cluster = environment.cluster.model_copy(update=changed)
+    return environment.model_copy(update={"cluster": cluster, "name": name})
 
 
 def test_two_stages_do_not_know_of_each_other(environment: Environment, cloud: Cloud, base: Base):
