@@ -29,7 +29,7 @@ format: setup ## Put the code in the one style
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
 bench: setup ## Time the rehearsal against bare mocks, and its growth with services
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m rehearsal.benchmark
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null 2>&1 || { echo "error: there is no uv"; echo "  fix: pip install uv"; exit 3; }

@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import waitress
 from moto import backends
 from moto.core.base_backend import BackendDict
 from moto.core.request import Request
@@ -23,6 +22,7 @@ from moto.core.responses import BaseResponse
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import SIGNING_ALIASES, DomainDispatcherApplication, create_backend_app
+from waitress.server import create_server
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -147,7 +147,7 @@ def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     corrections.apply()
     application = Application()
-    server = waitress.create_server(
+    server = create_server(
         application,
         sockets=[listener],
         threads=THREADS,

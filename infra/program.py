@@ -41,6 +41,7 @@ def of_stack(stack: str) -> tuple[str, str]:
     environment, _, layer = stack.rpartition("-")
     if not environment or layer not in LAYERS:
         raise ValueError(
-            f"stack `{stack}`: must be <environment>-<layer> with a layer of {', '.join(LAYERS)}; for example prod-network"
+            f"stack `{stack}`: must be <environment>-<layer> with a layer of {', '.join(LAYERS)}; "
+            "for example prod-network"
         )
     return environment, layer

@@ -18,22 +18,25 @@ _SERVICES = (
 
 def aws_provider(environment: Environment) -> aws.Provider:
     """The AWS provider: refuses another account, tags everything, and leads to the emulator for `local`."""
-    common = {
-        "region": environment.region,
-        "default_tags": aws.ProviderDefaultTagsArgs(tags=environment.all_tags),
-    }
+    default_tags = aws.ProviderDefaultTagsArgs(tags=environment.all_tags)
     if environment.emulator is None:
-        return aws.Provider("aws", allowed_account_ids=[environment.account], **common)
+        return aws.Provider(
+            "aws",
+            region=environment.region,
+            default_tags=default_tags,
+            allowed_account_ids=[environment.account],
+        )
     endpoint = environment.emulator.endpoint
     return aws.Provider(
         "aws",
-        endpoints=[aws.ProviderEndpointArgs(**{service: endpoint for service in _SERVICES})],
+        region=environment.region,
+        default_tags=default_tags,
+        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(_SERVICES, endpoint))],
         access_key="AKIAREHEARSALONLY000",  # the emulator takes any; the provider insists on some
         secret_key=pulumi.Output.secret("rehearsal-only-secret-access-key-00000000"),
         s3_use_path_style=True,
         skip_credentials_validation=True,
         skip_metadata_api_check=True,
-        **common,
     )
 
 

@@ -66,7 +66,9 @@ def explained(error: BaseException) -> Failure | None:
         case InvalidEnvironment():
             return Failure("\n".join(error.faults), "correct it and run the same command again")
         case EmulatorError():
-            return Failure(error.message, error.remedy, ExitCode.INFRASTRUCTURE)
+            first, *more = error.message.splitlines()  # more: the last lines of the child's stderr
+            reason = f"{first} {more[-1].strip()}" if more else first
+            return Failure(reason, error.remedy, ExitCode.INFRASTRUCTURE)
         case OSError() if error.errno in _NO_SPACE:
             where = f" ({error.filename})" if error.filename else ""
             return Failure(

@@ -1,4 +1,4 @@
-"""How fast a rehearsal is, beside bare mocks, and how its cost grows: `make bench` prints it, docs/benchmarks.md keeps it.
+"""How fast a rehearsal is beside bare mocks, and how its cost grows: `make bench` prints it, docs/benchmarks.md has it.
 
 Every measurement runs in a process of its own, in turn (bare, rehearsal, bare, rehearsal, ...), because these
 machines are noisy and only ratios of the same run can be trusted. The median of the rounds is shown.

@@ -63,6 +63,7 @@ class RehearsalMonitor(mocks.MockMonitor):
             parent=request.parent,
             provider=request.provider,
             dependencies=tuple(sorted(request.dependencies)),
+            protect=request.protect,
             secret_inputs=secret,
             secret_outputs=secret.union(request.additionalSecretOutputs),
         )

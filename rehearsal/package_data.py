@@ -1,4 +1,4 @@
-"""Data that installed packages carry, read without importing them: their imports take longer than the rehearsal's work."""
+"""Data that installed packages carry, read without importing them: an import takes longer than a layer."""
 
 import gzip
 from importlib.util import find_spec

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pulumi import _types
+from pulumi import _types  # pyright: ignore[reportPrivateUsage] - no public way to a resource's outputs
 
 from rehearsal.service_models import operation_output
 
@@ -24,7 +24,10 @@ _MODULES = {"index": "", "lambda": "lambda_"}
 
 
 def outputs(token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The outputs of a resource of type `token` that does not exist; given inputs stand as they are."""
+    """The outputs of a resource of type `token` that does not exist; given inputs stand as they are.
+
+    `name` is the refused resource's, or `<refused>.<name>` for one that waits for it: `mentions` finds the former.
+    """
     made_up = {key: _value(kind, f"{MARKER}{name}.{key}", _DEPTH) for key, kind in _declared(token).items()}
     return _merged(made_up, as_declared(token, inputs))
 
@@ -60,7 +63,7 @@ def _declared(token: str) -> dict[str, Any]:
 @cache
 def declares(token: str, name: str) -> bool:
     """Whether resources of type `token` have an output `name` (in Pulumi's case)."""
-    return name in outputs(token, "", {})
+    return name in _declared(token)
 
 
 def response(service: str, operation: str) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def _member(shape: Any, marker: str, depth: int) -> Any:
 
 
 def mentions(value: Any) -> str:
-    """The name of a resource that was not created and that `value` mentions at any depth, or an empty string."""
+    """The name of the refused resource that `value` mentions at any depth, or an empty string."""
     if isinstance(value, str):
         at = value.find(MARKER)
         return value[at + len(MARKER) :].split(".", 1)[0].split('"', 1)[0] if at >= 0 else ""
@@ -126,7 +129,7 @@ def _value(kind: Any, marker: str, depth: int) -> Any:
     if origin in (list, typing.Sequence) or (origin is not None and "Sequence" in str(origin)):
         return [_value(arguments[0], marker, depth - 1)] if depth and arguments else []
     if depth and _types.is_output_type(kind):
-        names = _types._py_to_pulumi_names_from_py_properties(kind)
+        names = _types._py_to_pulumi_names_from_py_properties(kind)  # pyright: ignore[reportPrivateUsage]
         return {
             names.get(key, key): _value(value, marker, depth - 1)
             for key, value in _types.output_type_types(kind).items()

@@ -34,6 +34,8 @@ class Record:
     parent: str = ""
     provider: str = ""
     dependencies: tuple[str, ...] = ()
+    protect: bool = False
+    """Whether Pulumi itself refuses to delete it."""
     secret_inputs: frozenset[str] = frozenset()
     secret_outputs: frozenset[str] = frozenset()
     id: str = ""

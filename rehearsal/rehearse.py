@@ -5,7 +5,8 @@ import contextvars
 import gc
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -135,7 +136,7 @@ def play(
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
+def _without_garbage_collection() -> Generator[None]:
     """The collector would walk all botocore models again and again, for half of the time, and find nothing."""
     enabled = gc.isenabled()
     gc.disable()
@@ -162,6 +163,8 @@ def _play_layer(name: str, layer_program: Program, stage: Stage, observer: Obser
     except Exception as error:
         result.crash = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         result.crash_trace = traceback.format_exc()
+    if result.crash:
+        _forget_what_never_ran()
     result.records = sorted(monitor.records.values(), key=lambda record: record.urn)
     result.outputs = monitor.outputs
     found = [(record.urn, problem) for record in result.records for problem in record.problems]
@@ -174,6 +177,13 @@ def _play_layer(name: str, layer_program: Program, stage: Stage, observer: Obser
     result.refusals = [Refusal(name, urn, problem) for urn, problem in found]
     result.seconds = time.perf_counter() - started
     return result
+
+
+def _forget_what_never_ran() -> None:
+    """Collects the coroutines that a crash left, now and quietly: Python would warn of each, at any later time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        gc.collect()
 
 
 def run_program(function: Callable[[], None], monitor: pulumi.runtime.mocks.MockMonitor, stack: str) -> None:

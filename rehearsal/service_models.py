@@ -43,7 +43,7 @@ def _service_model(service: str) -> ServiceModel:
 @cache
 def operation_input(service: str, operation: str) -> Shape:
     """The input shape of an operation, named as in the API (`CreateNodegroup`)."""
-    shape = _service_model(service).operation_model(operation).input_shape
+    shape = cast("Shape | None", _service_model(service).operation_model(operation).input_shape)
     if shape is None:
         raise KeyError(f"{service} {operation} takes no parameters")
     return shape
@@ -52,4 +52,4 @@ def operation_input(service: str, operation: str) -> Shape:
 @cache
 def operation_output(service: str, operation: str) -> Shape | None:
     """The output shape of an operation; None when it answers nothing."""
-    return _service_model(service).operation_model(operation).output_shape
+    return cast("Shape | None", _service_model(service).operation_model(operation).output_shape)

@@ -79,8 +79,9 @@ class Stage:
         if record.problems:
             record.status = Status.FAILED
         if record.status is not Status.CREATED:
-            record.id = placeholders.MARKER + record.name
-            record.outputs = placeholders.outputs(record.type, record.name, record.inputs)
+            name = f"{record.waits_for}.{record.name}" if record.waits_for else record.name
+            record.id = placeholders.MARKER + name
+            record.outputs = placeholders.outputs(record.type, name, record.inputs)
             if record.problems or record.waits_for:
                 with self._lock:
                     self._missing[record.urn] = record.waits_for or record.name

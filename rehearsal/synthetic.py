@@ -1,4 +1,7 @@
-"""Synthetic services, to see how a rehearsal's cost grows: each a Deployment, a role, a repository, a database, an alarm."""
+"""Synthetic services, to see how a rehearsal's cost grows.
+
+Each is a Deployment, a role, a repository, a database and an alarm.
+"""
 
 import json
 

@@ -5,6 +5,7 @@ of what makes a rehearsal about as fast as bare mocks.
 """
 
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -14,12 +15,17 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 _RESOURCE = "5cf8f73096256a8f31e491e813e4eb8e"
 
+_NAME = itemgetter(0)
+
 
 def plain(struct: struct_pb2.Struct) -> tuple[dict[str, Any], frozenset[str]]:
-    """The properties and the names of those that are, or contain, a secret. Whole floats become ints."""
+    """The properties and the names of those that are, or contain, a secret. Whole floats become ints.
+
+    In the order of their names: protobuf's own order differs from process to process.
+    """
     values: dict[str, Any] = {}
     secret: set[str] = set()
-    for key, value in struct.fields.items():
+    for key, value in sorted(struct.fields.items(), key=_NAME):
         found: list[bool] = []
         values[key] = _plain(value, found)
         if found:
@@ -44,7 +50,7 @@ def _plain(value: struct_pb2.Value, secrets: list[bool]) -> Any:
 def _plain_struct(struct: struct_pb2.Struct, secrets: list[bool]) -> Any:
     fields = struct.fields
     if _SIGNATURE not in fields:
-        return {key: _plain(value, secrets) for key, value in fields.items()}
+        return {key: _plain(value, secrets) for key, value in sorted(fields.items(), key=_NAME)}
     signature = fields[_SIGNATURE].string_value
     if signature == _SECRET:
         secrets.append(True)
@@ -52,7 +58,7 @@ def _plain_struct(struct: struct_pb2.Struct, secrets: list[bool]) -> Any:
     if signature == _RESOURCE:
         return fields["id"].string_value or fields["urn"].string_value
     # An asset or archive keeps its signature, so that it is one again on the way back; its hash is only noise.
-    return {key: _plain(value, secrets) for key, value in fields.items() if key != "hash"}
+    return {key: _plain(value, secrets) for key, value in sorted(fields.items(), key=_NAME) if key != "hash"}
 
 
 def struct(values: Mapping[str, Any], secret: Iterable[str] = ()) -> struct_pb2.Struct:

@@ -6,12 +6,17 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
+if TYPE_CHECKING:
+    from rehearsal.rehearse import Rehearsal
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKER = "PINWHEEL_TEST_MARKER"
@@ -140,3 +145,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
     finally:
         for left in runner.processes():
             left.kill()
+
+
+@pytest.fixture(scope="session")
+def rehearsed() -> "Callable[[str], Rehearsal]":
+    """`rehearsed("prod")` is the rehearsal of an environment; each is rehearsed once.
+
+    Modules that use it carry `pytest.mark.xdist_group("rehearsed")`, so that one worker has them all.
+    """
+    from tests.rehearsing import rehearse_anew  # takes seconds to import, which most tests need not wait for
+
+    return cache(rehearse_anew)

@@ -16,7 +16,9 @@ def budget(environment: Environment, options: pulumi.ResourceOptions) -> aws.bud
         limit_amount=str(environment.budget.monthly_usd),
         limit_unit="USD",
         cost_filters=[
-            aws.budgets.BudgetCostFilterArgs(name="TagKeyValue", values=[f"user:environment${environment.name}"])
+            aws.budgets.BudgetCostFilterArgs(
+                name="TagKeyValue", values=[f"user:environment${environment.name}"]
+            )
         ],
         notifications=[
             aws.budgets.BudgetNotificationArgs(

@@ -78,11 +78,11 @@ class Vpc(pulumi.ComponentResource):
         )
 
     def _route_table(self, name: str) -> aws.ec2.RouteTable:
-        return aws.ec2.RouteTable(name, vpc_id=self.vpc.id, tags=self._tags(name), opts=self._beneath(self.vpc))
+        return aws.ec2.RouteTable(
+            name, vpc_id=self.vpc.id, tags=self._tags(name), opts=self._beneath(self.vpc)
+        )
 
-    def _associate(
-        self, tier: str, subnets: list[aws.ec2.Subnet], tables: list[aws.ec2.RouteTable]
-    ) -> None:
+    def _associate(self, tier: str, subnets: list[aws.ec2.Subnet], tables: list[aws.ec2.RouteTable]) -> None:
         for zone, subnet, table in zip(self._zones, subnets, tables, strict=True):
             aws.ec2.RouteTableAssociation(
                 f"{tier}-{zone.letter}",

@@ -10,10 +10,7 @@ def key(order: Order) -> Created:
     answer = order.create(
         "kms",
         "CreateKey",
-        renames={
-            "customerMasterKeySpec": "KeySpec",
-            "bypassPolicyLockoutSafetyCheck": "BypassPolicyLockoutSafetyCheck",
-        },
+        renames={"customerMasterKeySpec": "KeySpec"},
         omit=("deletionWindowInDays", "enableKeyRotation", "rotationPeriodInDays", "isEnabled"),
     )
     created = answer.response["KeyMetadata"]

@@ -24,6 +24,14 @@ _QUEUE_RANGES = {
 """SQS API reference, SetQueueAttributes. The model knows attributes as text only."""
 
 
+_TOPIC_NAMES = {
+    f"{protocol}{setting}": f"{protocol.upper()}{setting}"
+    for protocol in ("http", "sqs")
+    for setting in ("FailureFeedbackRoleArn", "SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate")
+}
+_NOT_ATTRIBUTES = frozenset({"name", "namePrefix", "region", "tags", "tagsAll"})
+
+
 @adapter("aws:sqs/queue:Queue")
 def queue(order: Order) -> Created:
     """A queue."""
@@ -78,14 +86,6 @@ def topic(order: Order) -> Created:
     )
     arn = answer.response["TopicArn"]
     return answer.created(arn, {"arn": arn, "name": name, "owner": order.cloud.account})
-
-
-_TOPIC_NAMES = {
-    f"{protocol}{outcome}": f"{protocol[0].upper()}{protocol[1:]}{outcome}"
-    for protocol in ("application", "firehose", "http", "lambda", "sqs")
-    for outcome in ("FailureFeedbackRoleArn", "SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate")
-} | {"applicationFailureFeedbackRoleArn": "ApplicationFailureFeedbackRoleArn"}
-_NOT_ATTRIBUTES = frozenset({"name", "namePrefix", "region", "tags", "tagsAll"})
 
 
 @adapter("aws:sns/topicPolicy:TopicPolicy")

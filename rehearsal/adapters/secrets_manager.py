@@ -13,10 +13,7 @@ def secret(order: Order) -> Created:
     answer = order.create(
         "secretsmanager",
         "CreateSecret",
-        renames={
-            "replicas": "AddReplicaRegions",
-            "forceOverwriteReplicaSecret": "ForceOverwriteReplicaSecret",
-        },
+        renames={"replicas": "AddReplicaRegions"},
         omit=("policy", "recoveryWindowInDays"),
         extra={"ClientRequestToken": _token(order)},
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from infra.environment import Environment
 from rehearsal.checks.problem import Problem, closest, join
-from rehearsal.record import Record
+from rehearsal.record import Record, Status
 from rehearsal.rules.rule import Rule
 
 _EC2_ID = re.compile(r"(subnet|sg|vpc|rtb|nat|igw|eipalloc|vpce|lt|eni|acl|pl|fl)-[0-9a-f]{8,17}")
@@ -69,8 +69,9 @@ class References(Rule):
 
     def remember(self, record: Record) -> None:
         """Everything that identifies the resource."""
-        self._known.add(record.id)
-        self._collect(record.outputs)
+        if record.status is Status.CREATED:  # else what was refused in its inputs would be known
+            self._known.add(record.id)
+            self._collect(record.outputs)
 
     def _collect(self, value: Any) -> None:
         if isinstance(value, Mapping):

@@ -12,8 +12,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from emulator.server import MAX_BODY_BYTES
 from emulator.process import CREDENTIALS, Emulator
+from emulator.server import MAX_BODY_BYTES
 from tests.emulator.conftest import REGION, Clients
 
 
@@ -34,7 +34,8 @@ def ask(
     spelled = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, body, spelled)
     response = connection.getresponse()
-    answer = response.status, {name.lower(): value for name, value in response.getheaders()}, response.read().decode(errors="replace")
+    spelled = {name.lower(): value for name, value in response.getheaders()}
+    answer = response.status, spelled, response.read().decode(errors="replace")
     connection.close()
     return answer
 

@@ -82,5 +82,6 @@ def _data_contract() -> dict[str, Any]:
     hints = get_type_hints(DataContract)
     defaults = {str: "x", int: 1}
     return {
-        field.name: defaults.get(get_args(hints[field.name])[0], {}) for field in dataclasses.fields(DataContract)
+        field.name: defaults.get(get_args(hints[field.name])[0], {})
+        for field in dataclasses.fields(DataContract)
     }

@@ -60,10 +60,26 @@ def test_null_removes_what_was_inherited(directory: Path):
     ("text", "where", "what"),
     [
         ("extends: prod\nkafka: {brokrs: 3}\n", "mine.yaml:2: kafka.brokrs", "did you mean `brokers`?"),
-        ("extends: prod\nkafka:\n  storage: 1000 GB\n", "mine.yaml:3: kafka.storage = 1000 GB", "units are GiB, TiB"),
-        ("extends: prod\nlake: {snapshot_retention: 7}\n", "mine.yaml:2: lake.snapshot_retention = 7", "has no unit"),
-        ("extends: prod\nlake: {snapshot_retention: 36 hours}\n", "mine.yaml:2: lake", "whole number of days"),
-        ("extends: prod\nlake: {snapshot_retention: 900 days}\n", "mine.yaml:2: lake", "less than or equal to 365"),
+        (
+            "extends: prod\nkafka:\n  storage: 1000 GB\n",
+            "mine.yaml:3: kafka.storage = 1000 GB",
+            "units are GiB, TiB",
+        ),
+        (
+            "extends: prod\nlake: {snapshot_retention: 7}\n",
+            "mine.yaml:2: lake.snapshot_retention = 7",
+            "has no unit",
+        ),
+        (
+            "extends: prod\nlake: {snapshot_retention: 36 hours}\n",
+            "mine.yaml:2: lake",
+            "whole number of days",
+        ),
+        (
+            "extends: prod\nlake: {snapshot_retention: 900 days}\n",
+            "mine.yaml:2: lake",
+            "less than or equal to 365",
+        ),
         ("extends: prod\nnetwork: {cidr: 10.0.0.0/24}\n", "mine.yaml:2: network.cidr", "/16, /17 or /18"),
         ("extends: prod\nnetwork: {cidr: 8.8.0.0/16}\n", "mine.yaml:2: network.cidr", "must be private"),
         ("extends: prod\nkafka: {brokers: 4}\n", "mine.yaml:1", "use a multiple of 3"),
@@ -74,7 +90,11 @@ def test_null_removes_what_was_inherited(directory: Path):
             "must rise in that order",
         ),
         ("extends: prod\ncluster: {public_access_cidrs: [0.0.0.0/0]}\n", "mine.yaml:2", "to the internet"),
-        ("extends: prod\ndatabase: {serverless: {min: 1 ACU, max: 2 ACU}}\n", "mine.yaml:2", "exactly one of"),
+        (
+            "extends: prod\ndatabase: {serverless: {min: 1 ACU, max: 2 ACU}}\n",
+            "mine.yaml:2",
+            "exactly one of",
+        ),
         ("extends: prod\nnetwork: {flow_log_retention: 8 days}\n", "mine.yaml:1", "CloudWatch Logs keeps"),
         ("extends: prod\naccount: 12\n", "mine.yaml:2: account", "string"),
         ("extends: [prod]\n", "mine.yaml:1: extends", "name of an environment"),

@@ -110,7 +110,10 @@ def test_an_emulator_that_does_not_start(pinwheel, tmp_path) -> None:
     pinwheel.variables["PYTHONPATH"] = os.pathsep.join([str(tmp_path), pinwheel.environment["PYTHONPATH"]])
     done = pinwheel.run("up", "--port", "0")
     assert done.returncode == 3
-    assert "error: the emulator ended" in done.stderr
+    (reason,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "the emulator ended" in reason
+    assert "damaged" in reason
+    assert "File" not in done.stderr
     assert "make setup" in done.stderr.splitlines()[-1]
     assert pinwheel.processes() == []
 

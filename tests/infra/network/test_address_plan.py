@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from infra.network.address_plan import plan
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+TEN = int(ipaddress.ip_address("10.0.0.0"))
 vpcs = st.builds(
-    lambda bits, length: ipaddress.ip_network((int(ipaddress.ip_address("10.0.0.0")) + (bits << (32 - length)), length)),
+    lambda index, length: ipaddress.ip_network((TEN + (index << (32 - length)), length)),
     st.integers(0, 255),
     st.integers(16, 18),
 )

@@ -1,5 +1,6 @@
 """Buckets, their settings, the Glue catalog."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,26 @@ def test_a_setting_of_a_bucket_that_is_not_there_is_refused(play: Play):
     )
 
     assert "bucket does not exist" in problem.reason
+
+
+def test_access_logs_go_where_they_may_be_delivered(play: Play, bucket: str, unique: Unique):
+    logs = play("aws:s3/bucket:Bucket", bucket=unique("access-logs")).id
+    logging = {"bucket": bucket, "targetBucket": logs, "targetPrefix": "lake/"}
+    (problem,) = play.refused("aws:s3/bucketLogging:BucketLogging", **logging)
+    assert "permissions to the logging service" in problem.reason
+
+    deliver = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logging.s3.amazonaws.com"},
+        "Action": ["s3:PutObject"],
+        "Resource": [f"arn:aws:s3:::{logs}/*"],
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deliver]})
+    play("aws:s3/bucketPolicy:BucketPolicy", bucket=logs, policy=policy)
+    play("aws:s3/bucketLogging:BucketLogging", **logging)
+
+    found = play.ask("s3", "GetBucketLogging", Bucket=bucket)["LoggingEnabled"]
+    assert (found["TargetBucket"], found["TargetPrefix"]) == (logs, "lake/")
 
 
 def test_an_object_has_its_content(play: Play, bucket: str):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi_aws as aws
@@ -100,8 +101,12 @@ def environment() -> Environment:
 
 @pytest.fixture(scope="session")
 def base(environment: Environment, cloud: Cloud) -> Base:
-    stage = Stage(environment, cloud)
-    (layer,) = play(stage, [("base", lambda _: _base())]).layers
+    return lay_base(Stage(environment, cloud), "base")
+
+
+def lay_base(stage: Stage, name: str) -> Base:
+    """Plays a small faultless program as the layer `name`, which is also the name of its cluster."""
+    (layer,) = play(stage, [(name, lambda _: _declare_base(name))]).layers
     assert not layer.crash, layer.crash_trace
     assert not layer.refusals, [str(each.problem) for each in layer.refusals]
     by_name = {record.name: record for record in layer.records}
@@ -116,7 +121,7 @@ def base(environment: Environment, cloud: Cloud) -> Base:
     )
 
 
-def _base() -> None:
+def _declare_base(name: str) -> None:
     vpc = aws.ec2.Vpc("vpc", cidr_block="10.50.0.0/16")
     subnets = [
         aws.ec2.Subnet(
@@ -130,7 +135,7 @@ def _base() -> None:
     aws.iam.Role("node-role", assume_role_policy=trust("ec2.amazonaws.com"))
     aws.eks.Cluster(
         "cluster",
-        name="base",
+        name=name,
         version="1.36",
         role_arn=role.arn,
         access_config={"authentication_mode": "API"},
@@ -155,18 +160,18 @@ def _layer_name(request: pytest.FixtureRequest) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name).strip("-")
 
 
+def declare_node_group(base: Base, name: str = "nodes", **changed: Any) -> aws.eks.NodeGroup:
+    """A node group of the base's cluster, faultless save for what is `changed`."""
+    arguments: dict[str, Any] = {
+        "cluster_name": base.cluster,
+        "node_role_arn": base.node_role,
+        "subnet_ids": base.subnets,
+        "instance_types": ["m7i.large"],
+        "scaling_config": {"min_size": 1, "desired_size": 1, "max_size": 3},
+    }
+    return aws.eks.NodeGroup(name, **{**arguments, **changed})
+
+
 @pytest.fixture
 def node_group(base: Base) -> Callable[..., aws.eks.NodeGroup]:
-    """Declares a node group of the base's cluster; arguments take the place of the faultless ones."""
-
-    def declare(name: str = "nodes", **changed: Any) -> aws.eks.NodeGroup:
-        arguments: dict[str, Any] = {
-            "cluster_name": base.cluster,
-            "node_role_arn": base.node_role,
-            "subnet_ids": base.subnets,
-            "instance_types": ["m7i.large"],
-            "scaling_config": {"min_size": 1, "desired_size": 1, "max_size": 3},
-        }
-        return aws.eks.NodeGroup(name, **{**arguments, **changed})
-
-    return declare
+    return partial(declare_node_group, base)

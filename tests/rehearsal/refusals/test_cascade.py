@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
+import pytest
 
 from infra.environment import Environment
 from rehearsal.cloud import Cloud
@@ -120,7 +121,9 @@ def _allow(resource: str, action: str = "sqs:SendMessage") -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_a_program_that_raises_is_reported_with_the_refusals_before_it(base: Base):
+def test_a_program_that_raises_is_reported_with_the_refusals_before_it(
+    base: Base, recwarn: pytest.WarningsRecorder
+):
     def program(_: Environment) -> None:
         aws.sqs.Queue("queue", message_retention_seconds=1)
         raise KeyError("colour")
@@ -132,6 +135,7 @@ def test_a_program_that_raises_is_reported_with_the_refusals_before_it(base: Bas
     assert [each.problem.property for each in crashed.refusals] == ["messageRetentionSeconds"]
     assert after.crash == ""
     assert [each.status.value for each in after.records] == ["created"]
+    assert not [each for each in recwarn if each.category is RuntimeWarning]  # of coroutines never awaited
 
 
 def _declare_queue() -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 import pytest
 
+from infra.environment import Environment
 from rehearsal.cloud import Cloud
 from rehearsal.rehearse import play
 from rehearsal.stage import Stage
-from tests.rehearsal.refusals.conftest import Base, Mistakes, Outcome
+from tests.rehearsal.refusals.conftest import Mistakes, Outcome, declare_node_group, lay_base
 from tests.rehearsal.refusals.test_kubernetes import POD, deployment, node_pool
 
 Schedule = Callable[..., Outcome]
@@ -163,15 +163,13 @@ def test_a_job_and_a_daemon_set_are_judged_too(mistakes_alone: Mistakes):
     )
 
 
-def test_the_nodes_of_a_node_group_count(
-    base: Base, cloud: Cloud, node_group: Callable[..., aws.eks.NodeGroup]
-):
+def test_the_nodes_of_a_node_group_count(environment: Environment, cloud: Cloud):
     """The taint is EKS's NO_SCHEDULE and the toleration Kubernetes' NoSchedule: they are one."""
-    stage = Stage(base.stage.environment, cloud)
-    stage.rules = base.stage.rules
+    base = lay_base(Stage(environment, cloud), "warm")
 
     def program() -> None:
-        node_group(
+        declare_node_group(
+            base,
             "warm",
             instance_types=["g5.12xlarge"],
             labels={"pool": "warm"},
@@ -183,7 +181,7 @@ def test_the_nodes_of_a_node_group_count(
         deployment("tolerating", nodeSelector=selector, tolerations=[toleration], containers=gpus(4))
         deployment("greedy", nodeSelector=selector, tolerations=[toleration], containers=gpus(5))
 
-    (layer,) = play(stage, [("warm-nodes", lambda _: program())]).layers
+    (layer,) = play(base.stage, [("warm-nodes", lambda _: program())]).layers
 
     outcome = Outcome(layer)
     outcome.assert_refused("untolerating", f"{POD}.tolerations", "Deployment untolerating", "warm-gpu=true")
