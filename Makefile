@@ -6,7 +6,7 @@ BIN := .venv/bin
 PACKAGES := infra emulator rehearsal pinwheel
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench lock clean
+.PHONY: help setup up test lint format bench golden picture lock clean
 
 help: ## Show this
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,13 @@ format: setup ## Put the code in the one style
 
 bench: setup ## Time the rehearsal against bare mocks, and its growth with services
 	@$(BIN)/python -m rehearsal.benchmark
+
+golden: setup ## Renew tests/golden after a change of infra; review the diff
+	@$(BIN)/python -m tests.golden.renew
+
+picture: setup ## Draw the layers into the README
+	@$(BIN)/pinwheel rehearse prod --json .pinwheel-graph.json >/dev/null
+	@$(BIN)/python -m preflight.diagram .pinwheel-graph.json README.md && rm -f .pinwheel-graph.json
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null 2>&1 || { echo "error: there is no uv"; echo "  fix: pip install uv"; exit 3; }

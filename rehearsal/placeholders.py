@@ -104,8 +104,10 @@ def _class(token: str) -> type | None:
     pulumi_random.RandomId.
     """
     package, module, name = token.split(":")
-    # `kubernetes:core/v1:Pod` is pulumi_kubernetes.core.v1.Pod; the others' second part repeats the name.
-    module = module.replace("/", ".") if package == "kubernetes" else module.split("/")[0]
+    # `kubernetes:storage.k8s.io/v1:StorageClass` is pulumi_kubernetes.storage.v1.StorageClass; the others' second
+    # part repeats the name.
+    first, _, second = module.partition("/")
+    module = f"{first.split('.')[0]}.{second}" if package == "kubernetes" else first
     path = f"pulumi_{package}.{_MODULES.get(module, module)}".removesuffix(".")
     try:
         found = getattr(importlib.import_module(path), name, None)

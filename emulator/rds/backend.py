@@ -19,6 +19,12 @@ _MONITORING: Final = "monitoring.rds.amazonaws.com"
 class EmulatedRds(RDSBackend):
     """Refuses what AWS refuses, and keeps what moto loses."""
 
+    @property
+    def SNAPSHOT_QUOTA(self) -> int:  # noqa: N802 - moto's name
+        """The quota is one of manual snapshots; moto counts the automated ones of every instance as well."""
+        automated = sum(each.snapshot_type == "automated" for each in self.database_snapshots.values())
+        return super().SNAPSHOT_QUOTA + automated
+
     def create_db_cluster(self, kwargs: Any) -> DBCluster:
         """A cluster whose references exist."""
         identifier = kwargs["db_cluster_identifier"]

@@ -38,7 +38,7 @@ def reduced(graph: Mapping[str, Any]) -> dict[str, Any]:
 
 def written(graph: Mapping[str, Any]) -> str:
     """The golden file of a resource graph."""
-    return json.dumps(reduced(graph), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(reduced(graph), indent=1, ensure_ascii=False) + "\n"
 
 
 def _order(resource: Mapping[str, Any]) -> tuple[str, str, str]:
