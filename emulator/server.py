@@ -6,6 +6,7 @@ written for threads, and with one interpreter lock nothing is lost. And whatever
 error that says what was wrong: see `emulator.errors`.
 """
 
+import gc
 import importlib
 import os
 import socket
@@ -140,6 +141,8 @@ def preload(application: Application) -> None:
         if str(get_service_model(name).protocol).startswith("rest"):
             get_service_router(name)
     importlib.import_module("emulator.glue.iceberg")
+    gc.freeze()  # what is loaded stays; the collector need not look at it again
+    gc.enable()
 
 
 def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
