@@ -8,6 +8,7 @@ from moto.core.responses import ActionResult
 from emulator.eks.base import EksOperations, in_use, invalid_request, not_found
 from emulator.eks.versions import DEFAULT_VERSION, VERSIONS
 from emulator.operations import new_id, now, picked
+from emulator.tagging import Tagging
 
 LOG_TYPES: Final = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
@@ -36,7 +37,7 @@ _UPDATES: Final = {
 }
 
 
-class Clusters(EksOperations):
+class Clusters(EksOperations, Tagging):
     """CreateCluster, DescribeCluster, ListClusters, DeleteCluster, UpdateClusterConfig/Version."""
 
     def create_cluster(self) -> ActionResult:
@@ -202,24 +203,8 @@ class Clusters(EksOperations):
         versions, token = self.page(found, self.params.get("maxResults"), self.params.get("nextToken"))
         return ActionResult({"clusterVersions": versions, "nextToken": token})
 
-    def tag_resource(self) -> ActionResult:
-        """Add or replace tags."""
-        self._tags().update(self.params["tags"])
-        return ActionResult({})
-
-    def untag_resource(self) -> ActionResult:
-        """Remove tags; keys that are not there are no error."""
-        tags = self._tags()
-        for key in self.params["tagKeys"]:
-            tags.pop(key, None)
-        return ActionResult({})
-
-    def list_tags_for_resource(self) -> ActionResult:
-        """All tags."""
-        return ActionResult({"tags": self._tags()})
-
-    def _tags(self) -> dict[str, str]:
-        arn = self.params["resourceArn"]
+    def tags_of(self, arn: str) -> dict[str, str]:
+        """The tags of a cluster or of what belongs to one."""
         tags = self.state.tagged(arn)
         if tags is None:
             raise not_found(f"No resource found with ARN: {arn}")

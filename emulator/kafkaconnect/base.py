@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 from moto.core.base_backend import BackendDict
 from moto.core.responses import ActionResult
 
-from emulator.operations import OperationError, Operations, State, new_id, new_uuid
+from emulator.operations import OperationError, State, new_id, new_uuid
+from emulator.tagging import Tagging
 
 
 class KafkaConnectState(State):
@@ -23,7 +24,7 @@ class KafkaConnectState(State):
 kafkaconnect_states = BackendDict(KafkaConnectState, "kafkaconnect")
 
 
-class KafkaConnectOperations(Operations):
+class KafkaConnectOperations(Tagging):
     """Base of MSK Connect's operations: names, lookups, lists and tags."""
 
     service: ClassVar[str] = "kafkaconnect"
@@ -59,24 +60,8 @@ class KafkaConnectOperations(Operations):
         found, token = self.page(matching, self.params.get("maxResults"), self.params.get("nextToken"))
         return ActionResult({output: found, "nextToken": token})
 
-    def tag_resource(self) -> ActionResult:
-        """Add or replace tags."""
-        self._tags().update(self.params["tags"])
-        return ActionResult({})
-
-    def untag_resource(self) -> ActionResult:
-        """Remove tags; keys that are not there are no error."""
-        tags = self._tags()
-        for key in self.params["tagKeys"]:
-            tags.pop(key, None)
-        return ActionResult({})
-
-    def list_tags_for_resource(self) -> ActionResult:
-        """All tags."""
-        return ActionResult({"tags": self._tags()})
-
-    def _tags(self) -> dict[str, str]:
-        arn = self.params["resourceArn"]
+    def tags_of(self, arn: str) -> dict[str, str]:
+        """The tags of a resource. Raises NotFoundException."""
         if arn not in self.state.tags:
             raise OperationError("NotFoundException", f"The resource {arn} does not exist")
         return self.state.tags[arn]
