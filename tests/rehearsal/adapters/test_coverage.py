@@ -4,19 +4,15 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import infra
-from emulator.process import Emulator
-from infra import environment_file
 from rehearsal import adapters, placeholders
-from rehearsal.cloud import Cloud
 from rehearsal.record import Record
-from rehearsal.rehearse import Rehearsal, rehearse
+from rehearsal.rehearse import Rehearsal
 
 PROGRAMS = Path(infra.__file__).parent
 _CONSTRUCTOR = re.compile(r"\b(aws|random|pulumi_random)\.((?:[a-z_]+[a-z0-9_]*\.)*)([A-Z]\w*)\(")
@@ -38,15 +34,8 @@ def token(package: str, module: str, name: str) -> str:
     return str(re.search(r"'([a-z]+:[\w/.]+:\w+)'", source)[1])  # pyright: ignore[reportOptionalSubscript]
 
 
-@cache
-def rehearsed(name: str) -> Rehearsal:
-    environment = environment_file.load(name)
-    with Emulator(environment.account, environment.region) as emulator:
-        return rehearse(environment, Cloud(emulator.endpoint, environment.account, environment.region))
-
-
-def records(name: str) -> list[Record]:
-    return [record for layer in rehearsed(name).layers for record in layer.records]
+def records(rehearsal: Rehearsal) -> list[Record]:
+    return [record for layer in rehearsal.layers for record in layer.records]
 
 
 def test_every_type_in_the_programs_has_an_adapter():
@@ -57,19 +46,27 @@ def test_every_type_in_the_programs_has_an_adapter():
     assert sorted(each for each in used if adapters.find(each) is None) == []
 
 
+@pytest.mark.xdist_group("rehearsed")
 @pytest.mark.parametrize("environment", ["prod", "dev"])
-def test_nothing_that_the_programs_set_goes_unchecked(environment: str):
-    unchecked = {(record.type, name) for record in records(environment) for name in record.unchecked}
+def test_nothing_that_the_programs_set_goes_unchecked(
+    environment: str, rehearsed: Callable[[str], Rehearsal]
+):
+    unchecked = {
+        (record.type, name) for record in records(rehearsed(environment)) for name in record.unchecked
+    }
 
     assert unchecked == set()
 
 
+@pytest.mark.xdist_group("rehearsed")
 @pytest.mark.parametrize("environment", ["prod", "dev"])
-def test_outputs_have_the_names_that_the_sdk_declares(environment: str):
+def test_outputs_have_the_names_that_the_sdk_declares(
+    environment: str, rehearsed: Callable[[str], Rehearsal]
+):
     """An output of another name would never be read: the program would get None."""
     unknown = {
         (record.type, name)
-        for record in records(environment)
+        for record in records(rehearsed(environment))
         if record.type.startswith(("aws:", "random:"))
         for name in record.outputs.keys() - placeholders.outputs(record.type, record.name, {}).keys()
     }
