@@ -41,7 +41,11 @@ def document(*statements: Statement) -> pulumi.Output[str]:
 
 
 def trust(service: str, *, conditions: Mapping[str, Mapping[str, Any]] | None = None) -> str:
-    """Trust policy for an AWS service principal, e.g. `ec2.amazonaws.com`."""
+    """Trust policy for an AWS service principal, e.g. `ec2.amazonaws.com`.
+
+    `conditions` only where the service's own guide shows them: a service that does not send the key, such as
+    `aws:SourceAccount`, can then never take the role, and says so only when it first tries.
+    """
     statement: Statement = {
         "Effect": "Allow",
         "Principal": {"Service": service},

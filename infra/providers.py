@@ -27,11 +27,16 @@ def aws_provider(environment: Environment) -> aws.Provider:
             allowed_account_ids=[environment.account],
         )
     endpoint = environment.emulator.endpoint
+    endpoints = {
+        **dict.fromkeys(_SERVICES, endpoint),
+        # The tags of buckets: asked of `<account>.<host>`, a name that no resolver has below an address.
+        "s3control": endpoint.replace("127.0.0.1", "localhost"),
+    }
     return aws.Provider(
         "aws",
         region=environment.region,
         default_tags=default_tags,
-        endpoints=[aws.ProviderEndpointArgs(**dict.fromkeys(_SERVICES, endpoint))],
+        endpoints=[aws.ProviderEndpointArgs(**endpoints)],
         access_key="AKIAREHEARSALONLY000",  # the emulator takes any; the provider insists on some
         secret_key=pulumi.Output.secret("rehearsal-only-secret-access-key-00000000"),
         s3_use_path_style=True,
@@ -46,7 +51,9 @@ def kubernetes_provider(
     """A provider that authenticates as the caller's own AWS identity, by a short-lived token.
 
     `cluster_identifier` keeps a changed endpoint or certificate from replacing every object in the cluster
-    (pulumi-kubernetes#2745); `delete_unreachable` lets a stack whose cluster is gone be removed.
+    (pulumi-kubernetes#2745). Not `delete_unreachable`: whoever refreshed from outside the VPN would lose every
+    object from the state, while nodes run on that nobody knows (pulumi-kubernetes#1485). For a cluster that is
+    really gone there is the variable PULUMI_K8S_DELETE_UNREACHABLE=true.
     """
     kubeconfig = pulumi.Output.all(cluster.name, cluster.endpoint, cluster.certificate_authority).apply(
         lambda values: _kubeconfig(environment.region, *values)
@@ -55,7 +62,6 @@ def kubernetes_provider(
         "kubernetes",
         kubeconfig=kubeconfig,
         cluster_identifier=environment.resource_name("cluster"),
-        delete_unreachable=True,
         enable_server_side_apply=True,
         opts=options,
     )

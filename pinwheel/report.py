@@ -112,10 +112,14 @@ def _listed(counts: Iterable[tuple[str, int]]) -> str:
 
 def _crashes(layers: Iterable[LayerResult], *, debug: bool) -> Iterator[Text]:
     for layer in layers:
-        if layer.crash:
-            hint = "" if debug else " (--debug shows where)"
+        if layer.lacks:
+            yield Text(f"{layer.name}: went only as far as it goes without the outputs of {layer.lacks}")
+        elif layer.crash:
+            where = f", raised at {layer.crash_at}" if layer.crash_at else ""
+            hint = "" if debug else " (--debug shows the way there)"
             yield Text(
-                f"{layer.name}: its program ended with {_short(layer.crash, _LONGEST_CRASH)}{hint}", "red"
+                f"{layer.name}: its program ended with {_short(layer.crash, _LONGEST_CRASH)}{where}{hint}",
+                "red",
             )
             if debug:
                 yield Text(layer.crash_trace.rstrip())
@@ -151,7 +155,7 @@ def _verdict(rehearsal: Rehearsal) -> Text:
     if rehearsal.passed:
         return Text(f"{rehearsal.environment.name} passes.", "bold green")
     count = len(rehearsal.refusals)
-    crashed = [layer.name for layer in rehearsal.layers if layer.crash]
+    crashed = [layer.name for layer in rehearsal.layers if layer.crash and not layer.lacks]
     reasons = [f"{count} refusal{'s' if count != 1 else ''}"] if count else []
     reasons += [f"the program of {' and '.join(crashed)} ended early"] if crashed else []
     return Text(f"{rehearsal.environment.name} does not pass: {', '.join(reasons)}.", "bold red")

@@ -106,6 +106,7 @@ def introduction(here: World) -> Iterator[str]:
     yield "There are:"
     for what, value in _things(here):
         yield f"  {what:<18} {value}"
+    yield "S3 and Glue carry data. Brokers, database and cluster are names only so far: nothing answers there."
     yield ""
     yield "Try next:"
     for command in next_commands(here):

@@ -5,6 +5,7 @@ machines are noisy and only ratios of the same run can be trusted. The median of
 """
 
 import argparse
+import gc
 import json
 import resource
 import statistics
@@ -36,6 +37,7 @@ def _measure(kind: str, environment_name: str, count: int) -> dict[str, Any]:
         extra = [("synthetic", services(count))] if count else []
         resources, seconds = run_bare(environment, extra)
         return _result(resources, seconds, started, 0.0)
+    gc.disable()  # as `pinwheel rehearse` does: decision 10
     emulator = Emulator(account=environment.account, region=environment.region)
     emulator.start()
     try:

@@ -61,6 +61,7 @@ class Cloud:
             parameter_validation=False,
             retries={"total_max_attempts": 1},
             max_pool_connections=16,
+            proxies={},  # none, whatever HTTP_PROXY says: the emulator is on this machine
             s3={"addressing_style": "path"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -204,7 +205,7 @@ def _remedy(error: Mapping[str, Any]) -> str:
         return f"declare it before this resource and use its output, or name one that exists ({code})"
     if re.search(r"Exists|Duplicate|AlreadyOwned|InUse", code):
         return f"another name, or the resource that has this one ({code})"
-    return f"what {code} describes"
+    return f"correct what the message names ({code})"
 
 
 _SHORTEST_BLAMED = 3

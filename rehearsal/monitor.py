@@ -24,6 +24,16 @@ Create = Callable[[Record, dict[str, str]], None]
 """Fills in a record's id, outputs and status; the second argument are the tags its provider adds."""
 
 
+class NoOutputsError(pulumi.RunError):
+    """The program reads the outputs of a stack that has none."""
+
+    def __init__(self, stack: str) -> None:
+        super().__init__(
+            f"stack {stack} has no outputs: its layer was not rehearsed before this one, or its program ended early"
+        )
+        self.stack = stack
+
+
 class _NoMocks(pulumi.runtime.Mocks):
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         raise NotImplementedError(
@@ -102,9 +112,7 @@ class RehearsalMonitor(mocks.MockMonitor):
             )
         stack = request.id.rsplit("/", 1)[-1]
         if stack not in self._stack_outputs:
-            raise pulumi.RunError(
-                f"stack {stack} has no outputs: its layer was not rehearsed before this one, or its program ended early"
-            )
+            raise NoOutputsError(stack)
         outputs = {"name": request.id, "outputs": self._stack_outputs[stack], "secretOutputNames": []}
         self.records[urn] = Record(
             urn=urn,

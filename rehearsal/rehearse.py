@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import pulumi
@@ -19,12 +20,14 @@ from infra import program
 from infra.environment import PROJECT, Environment
 from rehearsal.checks.problem import Problem
 from rehearsal.cloud import Cloud
-from rehearsal.monitor import RehearsalMonitor
+from rehearsal.monitor import NoOutputsError, RehearsalMonitor
 from rehearsal.record import Record, Refusal, Status
 from rehearsal.stage import Stage
 
 _THREADS = 4
 """Resources in flight. The program's own work is serial; a few threads hide the emulator's answers behind it."""
+
+_PROGRAMS = Path(program.__file__).resolve().parent
 
 
 @dataclass
@@ -39,7 +42,11 @@ class LayerResult:
     """The stack's outputs: the layer's contract."""
     crash: str = ""
     """The program's own exception, if it ended with one: the last line of its traceback."""
+    crash_at: str = ""
+    """File and line of the repository where it was raised."""
     crash_trace: str = ""
+    lacks: str = ""
+    """The stack for want of whose outputs the program ended: that stack's own program had ended early."""
     seconds: float = 0.0
 
 
@@ -160,9 +167,13 @@ def _play_layer(name: str, layer_program: Program, stage: Stage, observer: Obser
     try:
         run_program(lambda: layer_program(stage.environment), monitor, stack)
         stage.stack_outputs[stack] = monitor.outputs
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a program's sys.exit() must not pass for a rehearsal's end
         result.crash = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        result.crash_at = _place(error)
         result.crash_trace = traceback.format_exc()
+        if isinstance(error, NoOutputsError) and error.stack in stage.crashed:
+            result.lacks = error.stack
+        stage.crashed.add(stack)
     if result.crash:
         _forget_what_never_ran()
     result.records = sorted(monitor.records.values(), key=lambda record: record.urn)
@@ -177,6 +188,15 @@ def _play_layer(name: str, layer_program: Program, stage: Stage, observer: Obser
     result.refusals = [Refusal(name, urn, problem) for urn, problem in found]
     result.seconds = time.perf_counter() - started
     return result
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of the repository's own programs in a traceback, e.g. `infra/stacks/data.py:23`."""
+    if isinstance(error, SyntaxError):  # its message says where
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PROGRAMS)]
+    return f"{Path(ours[-1].filename).relative_to(_PROGRAMS.parent)}:{ours[-1].lineno}" if ours else ""
 
 
 def _forget_what_never_ran() -> None:

@@ -1,9 +1,11 @@
 """botocore's service models, loaded once and shared by the clients, the mapping and the checks."""
 
+import os
 from functools import cache
 from typing import Any, cast
 
 import botocore.session
+from botocore.configprovider import ConstantProvider
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
@@ -12,8 +14,18 @@ from emulator.model_files import ModelFiles
 
 @cache
 def session() -> botocore.session.Session:
-    """The one botocore session; its loader keeps every model it reads."""
-    result = botocore.session.Session()
+    """The one botocore session; its loader keeps every model it reads.
+
+    Nothing of this machine leads it astray: no AWS_PROFILE, AWS_ENDPOINT_URL, ~/.aws/config and the like.
+    """
+    variables: dict[str, Any] = {
+        name: (in_file, None, default, convert)  # None: no variable of the process
+        for name, (in_file, _, default, convert) in botocore.session.Session.SESSION_VARIABLES.items()
+    }
+    variables["config_file"] = variables["credentials_file"] = (None, None, os.devnull, None)
+    result = botocore.session.Session(session_vars=variables)
+    # The one section of the file that has variables of its own.
+    result.get_component("config_store").set_config_provider("s3", ConstantProvider(None))
     result.register_component("data_loader", Loader(file_loader=ModelFiles()))
     return result
 

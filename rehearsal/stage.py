@@ -35,8 +35,12 @@ class Stage:
         self.rules = Rules(environment)
         self.stack_outputs: dict[str, dict[str, Any]] = {}
         """By stack; those of a program that crashed are not here."""
+        self.crashed: set[str] = set()
+        """Stacks whose program crashed."""
         self._missing: dict[str, str] = {}
         """URN of each resource that was not created -> the name of the refused one that is to blame."""
+        self._told: dict[str, list[Problem]] = {}
+        """URN -> what was found wrong with the resource."""
         self._furnish()
         self._lock = threading.Lock()
 
@@ -74,7 +78,12 @@ class Stage:
             told = {each.property for each in problems}
             played = self._played(record, adapter, provider_tags, dry=bool(problems or record.waits_for))
             problems += [each for each in played if not each.property or each.property not in told]
-        problems = [each for each in problems if not placeholders.mentions(each.value)]
+        problems = [
+            each
+            for each in problems
+            if not placeholders.mentions(each.value) and not self._told_before(record, each)
+        ]
+        self._told[record.urn] = problems
         record.problems = [_without_secrets(each, record) for each in problems]
         if record.problems:
             record.status = Status.FAILED
@@ -123,6 +132,10 @@ class Stage:
             record.outputs["tagsAll"] = tags
         record.status = Status.CREATED
         return []
+
+    def _told_before(self, record: Record, problem: Problem) -> bool:
+        """Whether what the record depends on was refused for the very value that it hands on."""
+        return any(problem in self._told.get(dependency, ()) for dependency in record.dependencies)
 
     def _missing_need(self, record: Record) -> str:
         for dependency in record.dependencies:

@@ -48,7 +48,6 @@ class Aurora(pulumi.ComponentResource):
         environment, database = args.environment, args.environment.database
         beneath = pulumi.ResourceOptions(parent=self)
         identifier = environment.resource_name("aurora")
-        insights = "advanced" if environment.protect else "standard"
         subnets = aws.rds.SubnetGroup(
             "aurora",
             name=identifier,
@@ -95,10 +94,10 @@ class Aurora(pulumi.ComponentResource):
             skip_final_snapshot=not environment.protect,
             final_snapshot_identifier=f"{identifier}-final" if environment.protect else None,
             enabled_cloudwatch_logs_exports=list(LOG_EXPORTS),
-            database_insights_mode=insights,
+            database_insights_mode=database.insights,
             performance_insights_enabled=True,
             performance_insights_kms_key_id=self.key.arn,
-            performance_insights_retention_period=INSIGHTS_RETENTION[insights],
+            performance_insights_retention_period=INSIGHTS_RETENTION[database.insights],
             tags={"Name": identifier},
             opts=pulumi.ResourceOptions(parent=self, protect=environment.protect, depends_on=log_groups),
         )

@@ -62,10 +62,7 @@ class Backups(pulumi.ComponentResource):
             "backups",
             name=full_name,
             description="AWS Backup copies and restores the database and the lake",
-            trust_policy=iam.trust(
-                "backup.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": environment.account}},
-            ),
+            trust_policy=iam.trust("backup.amazonaws.com"),
             managed_policies=_POLICIES,
             options=beneath,
         )

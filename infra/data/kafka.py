@@ -46,7 +46,7 @@ class Kafka(pulumi.ComponentResource):
             "kafka",
             name=full_name,
             description="Durable by default; topics only by declaration",
-            kafka_versions=[kafka.version],
+            # No `kafka_versions`: changing them replaces the configuration, which a cluster in use forbids.
             server_properties=server_properties(zones=len(environment.zones)),
             opts=beneath,
         )

@@ -44,7 +44,7 @@ class ScramUsers(pulumi.ComponentResource):
             readable = aws.secretsmanager.SecretPolicy(
                 f"kafka-{service}",
                 secret_arn=credential.secret.arn,
-                policy=iam.document(_brokers_read(environment, credential.secret.arn)),
+                policy=iam.document(_brokers_read(credential.secret.arn)),
                 block_public_policy=True,
                 opts=pulumi.ResourceOptions(parent=credential),
             )
@@ -60,12 +60,14 @@ class ScramUsers(pulumi.ComponentResource):
         )
 
 
-def _brokers_read(environment: Environment, secret_arn: pulumi.Input[str]) -> iam.Statement:
-    """Source: MSK developer guide, "Sign-in credentials authentication with AWS Secrets Manager"."""
+def _brokers_read(secret_arn: pulumi.Input[str]) -> iam.Statement:
+    """The very statement that MSK attaches when it associates a secret, and forbids to change.
+
+    Hence no condition on the account. Source: MSK developer guide, "Set up SASL/SCRAM authentication".
+    """
     return iam.allow(
-        ["secretsmanager:GetSecretValue"],
+        ["secretsmanager:getSecretValue"],
         [secret_arn],
         principal={"Service": "kafka.amazonaws.com"},
-        conditions={"StringEquals": {"aws:SourceAccount": environment.account}},
-        sid="BrokersRead",
+        sid="AWSKafkaResourcePolicy",
     )

@@ -143,18 +143,26 @@ class ServiceDatabases(pulumi.ComponentResource):
     ) -> aws.lambda_.Invocation:
         """Calls the function when the user is declared, changes its password or goes.
 
-        Its SQL needs a running instance: instances are made before it and deleted after it.
+        The password's version is part of the input, which is updated in place. As a `trigger` it would replace
+        the call: create the user anew, then delete the "old" one of the same name. Whatever else replaces it
+        must delete first for the same reason. Its SQL needs a running instance: instances are made before it
+        and deleted after it.
         """
         return aws.lambda_.Invocation(
             f"user-{credential.username}",
             function_name=self._function.name,
             lifecycle_scope="CRUD",
             input=pulumi.Output.json_dumps(
-                {"user": credential.username, "secret_arn": credential.secret.arn, **request}
+                {
+                    "user": credential.username,
+                    "secret_arn": credential.secret.arn,
+                    "password_version": credential.version.version_id,
+                    **request,
+                }
             ),
-            triggers={"password": credential.version.version_id},
             opts=pulumi.ResourceOptions(
                 parent=self,
+                delete_before_replace=True,
                 depends_on=[
                     *self._args.aurora.instances,
                     self._permitted,

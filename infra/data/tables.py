@@ -22,6 +22,13 @@ OPTIMIZERS = {
 ORPHAN_RETENTION = 7
 """Days before a file that no snapshot knows is deleted: longer than any job writes before it commits."""
 
+_OWNED_BY_COMMITS = [
+    "description", "openTableFormatInput", "owner", "parameters", "partitionKeys", "retention",
+    "storageDescriptor", "tableType",
+]  # fmt: skip
+"""Everything but a table's name: Glue fills it in, a commit changes it. Any difference that Pulumi saw in it
+would become an UpdateTable with the columns of the last refresh, over what was committed since."""
+
 
 @dataclass(frozen=True)
 class TablesArgs:
@@ -61,8 +68,7 @@ class Tables(pulumi.ComponentResource):
                 parent=self,
                 protect=self._args.environment.protect,
                 depends_on=[lake.storage],
-                # A commit moves `metadata_location`: to write back what was declared would lose all commits.
-                ignore_changes=["openTableFormatInput", "parameters", "storageDescriptor", "partitionKeys"],
+                ignore_changes=_OWNED_BY_COMMITS,
             ),
         )
 
@@ -84,9 +90,7 @@ class Tables(pulumi.ComponentResource):
             "table-optimizers",
             name=name,
             description="Glue compacts the lake's tables and deletes what nothing refers to",
-            trust_policy=iam.trust(
-                "glue.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": environment.account}}
-            ),
+            trust_policy=iam.trust("glue.amazonaws.com"),
             options=beneath,
         )
         catalog = f"arn:aws:glue:{environment.region}:{environment.account}:catalog"

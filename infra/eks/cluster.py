@@ -58,6 +58,7 @@ class Cluster(pulumi.ComponentResource):
             ),
             beneath,
         )
+        callers = self._callers(args)
         public = [str(cidr) for cidr in settings.public_access_cidrs]
         cluster = aws.eks.Cluster(
             "cluster",
@@ -70,6 +71,7 @@ class Cluster(pulumi.ComponentResource):
             ),
             vpc_config=aws.eks.ClusterVpcConfigArgs(
                 subnet_ids=args.network.intra_subnet_ids,
+                security_group_ids=[callers.id],
                 endpoint_private_access=True,
                 endpoint_public_access=bool(public),
                 public_access_cidrs=public or None,
@@ -101,3 +103,26 @@ class Cluster(pulumi.ComponentResource):
         )
         """EKS's own group, on the control plane and on every node: all of them may talk to one another."""
         self.register_outputs({"name": self.name})
+
+    def _callers(self, args: ClusterArgs) -> aws.ec2.SecurityGroup:
+        """EKS's own group admits nodes alone: a build machine or VPN in the VPC would not reach the API."""
+        full_name = args.environment.resource_name("control-plane")
+        group = aws.ec2.SecurityGroup(
+            "control-plane",
+            name=full_name,
+            description="The Kubernetes API from the VPC",
+            vpc_id=args.network.vpc_id,
+            tags={"Name": full_name},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            "control-plane-https",
+            security_group_id=group.id,
+            description="HTTPS from the VPC",
+            cidr_ipv4=args.network.vpc_cidr,
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return group

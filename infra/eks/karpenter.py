@@ -94,6 +94,8 @@ class Karpenter(pulumi.ComponentResource):
                 requirements=[
                     is_in("karpenter.k8s.aws/instance-category", "c", "m", "r"),
                     {"key": "karpenter.k8s.aws/instance-generation", "operator": "Gt", "values": ["5"]},
+                    # The smallest (m7a.medium) have addresses for 98 pods; Kubernetes would place 110.
+                    {"key": "karpenter.k8s.aws/instance-cpu", "operator": "Gt", "values": ["1"]},
                 ],
                 capacity=environment.cluster.karpenter.capacity,
                 limits={"cpu": str(environment.cluster.karpenter.cpu_limit)},

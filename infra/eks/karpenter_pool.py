@@ -21,6 +21,9 @@ NODE_POOL_API = "karpenter.sh/v1"
 MAX_PODS = 110
 """Kubernetes' tested limit for a node; prefix delegation has addresses for more on every type we allow."""
 
+_UNTIL_NODES_ARE_GONE = pulumi.CustomTimeouts(delete="30m")
+"""Deleting either waits for its nodes to be drained; Pulumi would give up after ten minutes."""
+
 
 @dataclass(frozen=True)
 class Launching:
@@ -68,7 +71,9 @@ class KarpenterPool(pulumi.ComponentResource):
             kind="EC2NodeClass",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(name=name),
             spec=_node_class(name, args),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.launching.after)),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=list(args.launching.after), custom_timeouts=_UNTIL_NODES_ARE_GONE
+            ),
         )
         kubernetes.apiextensions.CustomResource(
             name,
@@ -77,7 +82,11 @@ class KarpenterPool(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaArgs(name=name),
             spec=_node_pool(name, args),
             # Goes first: an EC2NodeClass stays until no node needs it.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[node_class, *args.launching.after]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[node_class, *args.launching.after],
+                custom_timeouts=_UNTIL_NODES_ARE_GONE,
+            ),
         )
         self.register_outputs({})
 

@@ -60,6 +60,8 @@ class NodeGroup(pulumi.ComponentResource):
             node_role_arn=args.role.arn,
             subnet_ids=args.subnet_ids,
             ami_type=args.ami_type,
+            # Without it a release of the next Kubernetes version is refused: "not valid for kubernetes version".
+            version=environment.cluster.kubernetes_version,
             release_version=args.release,
             capacity_type=SPOT_OR_NOT[args.capacity],
             instance_types=list(args.instance_types),

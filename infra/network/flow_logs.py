@@ -44,7 +44,12 @@ class FlowLogs(pulumi.ComponentResource):
                 iam.allow(
                     ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
                     [pulumi.Output.concat(self.group.arn, ":*")],
-                )
+                ),
+                # The service lists groups before it writes to one.
+                iam.allow(
+                    ["logs:DescribeLogGroups"],
+                    [f"arn:aws:logs:{environment.region}:{environment.account}:log-group:*"],
+                ),
             ],
             options=beneath,
         )

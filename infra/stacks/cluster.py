@@ -37,11 +37,6 @@ def stack(environment: Environment) -> None:
         security_group_id=cluster.security_group_id,
         node_role_arn=nodes.arn,
     )
-    kubernetes = kubernetes_provider(
-        environment, contract, pulumi.ResourceOptions(depends_on=[administrators])
-    )
-    under_both = pulumi.ResourceOptions(providers=[aws, kubernetes])
-
     before_compute = Addons(
         "before-compute", AddonsArgs(environment, cluster.name, BEFORE_COMPUTE), under_aws
     )
@@ -69,6 +64,12 @@ def stack(environment: Environment) -> None:
         AddonsArgs(environment, cluster.name, after_compute(volumes_key.arn), after=[system_nodes]),
         under_aws,
     )
+    # A provider tries its cluster once, when it starts, and gives up for the whole run; a new access entry is
+    # not known everywhere at once. Every Kubernetes object waits for the addons anyway.
+    kubernetes = kubernetes_provider(
+        environment, contract, pulumi.ResourceOptions(depends_on=[administrators, addons])
+    )
+    under_both = pulumi.ResourceOptions(providers=[aws, kubernetes])
     Storage("storage", StorageArgs(volumes_key.arn, after=[administrators, addons]), under_both)
     karpenter = Karpenter(
         "karpenter",

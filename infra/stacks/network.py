@@ -23,6 +23,8 @@ def stack(environment: Environment) -> None:
         name=environment.network.domain,
         comment="Names of the platform's own endpoints",
         vpcs=[aws.route53.ZoneVpcArgs(vpc_id=network.vpc.id)],
+        # Records that controllers in the cluster made would hold it, and with it the VPC.
+        force_destroy=not environment.protect,
         opts=pulumi.ResourceOptions(parent=network),
     )
     budget(environment, pulumi.ResourceOptions(parent=network))

@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from infra.environment import Environment
+from rehearsal import placeholders
 from rehearsal.checks.capacity import check_scaling
 from rehearsal.checks.problem import Problem
 from rehearsal.checks.secrets import SecretScan
 from rehearsal.record import Record, Status
 from rehearsal.rules.instances import InstanceTypes
+from rehearsal.rules.interpolations import Interpolations
 from rehearsal.rules.kubernetes import KubernetesObjects
+from rehearsal.rules.names import Names
 from rehearsal.rules.policies import Policies
 from rehearsal.rules.references import References
 from rehearsal.rules.rule import Rule
@@ -45,6 +48,8 @@ class Rules:
             Subnets(),
             InstanceTypes(environment),
             Versions(),
+            Interpolations(),
+            Names(),
             KubernetesObjects(environment.cluster.kubernetes_version),
             Scheduling(environment),
         )
@@ -54,7 +59,7 @@ class Rules:
     def check(self, record: Record) -> Iterator[Problem]:
         """What the rules have against one resource."""
         for name in record.secret_inputs:
-            self._secrets.learn(record.inputs.get(name))
+            self._learn(record.inputs.get(name))
         for rule in self._rules:
             with self._lock:
                 try:
@@ -67,7 +72,7 @@ class Rules:
     def remember(self, record: Record) -> None:
         """Keeps what later resources are judged by."""
         for name in record.secret_outputs:
-            self._secrets.learn(record.outputs.get(name))
+            self._learn(record.outputs.get(name))
         with self._lock:
             for rule in self._rules:
                 try:
@@ -75,6 +80,10 @@ class Rules:
                 except _MISSHAPEN:
                     if record.status is not Status.FAILED:
                         raise
+
+    def _learn(self, secret: Any) -> None:
+        if not placeholders.mentions(secret):  # a stand-in is no secret, and is part of other stand-ins
+            self._secrets.learn(secret)
 
     def check_whole(self) -> list[tuple[str, Problem]]:
         """What can be said only now; pairs of URN and problem."""

@@ -43,7 +43,7 @@ class Scheduling(Rule):
             self._add_pool(record, lambda: self._of_node_group(record))
         elif manifest is not None and manifest["kind"] == "NodePool":
             self._add_pool(record, lambda: self._of_node_pool(manifest))
-        elif manifest is not None and manifest["kind"] in _POD_OF:
+        elif manifest is not None and manifest["kind"] in _POD_OF and not _asks_nonsense(record):
             self._workloads.append((record.urn, manifest))
 
     def _add_pool(self, record: Record, shapes_of: Callable[[], Iterator[NodeShape]]) -> None:
@@ -117,6 +117,11 @@ class Scheduling(Rule):
             gpus=kind.gpus * self._slices.get(labels.get(_POOL_LABEL, ""), 1),
             pods=kind.pods,
         )
+
+
+def _asks_nonsense(record: Record) -> bool:
+    """Whether the schema has refused what the workload asks for, so that no node can be said to have it."""
+    return any(".resources." in problem.property for problem in record.problems)
 
 
 def _meant(effect: str) -> str:

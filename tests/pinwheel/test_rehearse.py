@@ -32,6 +32,33 @@ def test_one_layer_with_the_graph_on_stdout_and_all_else_on_stderr(pinwheel) -> 
     assert "Rehearsal of local" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1"),
+        {
+            "AWS_PROFILE": "work",
+            "AWS_CONFIG_FILE": "/nowhere",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+            "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+            "AWS_DEFAULT_REGION": "mars-north-1",
+            "AWS_DEFAULTS_MODE": "wrong",
+            "AWS_MAX_ATTEMPTS": "wrong",
+            "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT": "wrong",
+            "AWS_USE_FIPS_ENDPOINT": "true",
+        },
+    ],
+    ids=["proxies", "an AWS account"],
+)
+def test_what_a_person_s_shell_says_of_proxies_and_accounts_does_not_count(
+    pinwheel, variables: dict[str, str]
+) -> None:
+    pinwheel.variables = variables
+    done = pinwheel.run("rehearse", "--layer", "network")
+    assert done.returncode == 0, done.stderr
+    assert "local passes." in done.stdout
+
+
 @pytest.fixture
 def environments(tmp_path: Path) -> Path:
     """A directory of environments in which to write wrong ones."""

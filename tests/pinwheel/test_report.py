@@ -88,11 +88,26 @@ def test_values_are_kept_to_a_line_and_markup_is_not_interpreted() -> None:
 
 def test_a_crash_is_one_line_and_debug_shows_where() -> None:
     layer = LayerResult("data", crash="KeyError: 'contract'", crash_trace="Traceback ...\n  File x, line 1\n")
-    assert "data: its program ended with KeyError: 'contract' (--debug shows where)" in lines(
+    assert "data: its program ended with KeyError: 'contract' (--debug shows the way there)" in lines(
         rehearsal(layer)
     )
     assert "Traceback ...\n  File x, line 1" in lines(rehearsal(layer), debug=True)
     assert lines(rehearsal(layer))[-1] == "local does not pass: the program of data ended early."
+
+
+def test_a_crash_says_at_which_line_of_the_programs() -> None:
+    layer = LayerResult("data", crash="KeyError: 'a'", crash_at="infra/stacks/data.py:23")
+    assert "ended with KeyError: 'a', raised at infra/stacks/data.py:23 (" in "\n".join(
+        lines(rehearsal(layer))
+    )
+
+
+def test_a_layer_that_lacks_another_s_outputs_is_not_blamed() -> None:
+    crashed = LayerResult("cluster", crash="KeyError: 'a'")
+    lacking = LayerResult("data", crash="NoOutputsError: ...", lacks="local-cluster")
+    shown = lines(rehearsal(crashed, lacking))
+    assert "data: went only as far as it goes without the outputs of local-cluster" in shown
+    assert shown[-1] == "local does not pass: the program of cluster ended early."
 
 
 def test_a_rehearsal_without_refusals_passes() -> None:

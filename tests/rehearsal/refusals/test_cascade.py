@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import sys
 from typing import Any
 
 import pulumi
@@ -165,6 +166,61 @@ def test_the_outputs_of_a_crashed_program_cannot_be_read(base: Base):
 
     assert "stack dev-broken has no outputs" in reading.crash
     assert "its program ended early" in reading.crash
+    assert reading.lacks == "dev-broken"
+
+
+def test_a_stack_that_was_never_rehearsed_is_the_reader_s_own_mistake(base: Base):
+    def program(_: Environment) -> None:
+        pulumi.StackReference("rehearsal/pinwheel/dev-nothing").get_output("url")
+
+    (reading,) = play(base.stage, [("reading", program)]).layers
+
+    assert "stack dev-nothing has no outputs" in reading.crash
+    assert reading.lacks == ""
+
+
+def test_a_program_that_exits_does_not_end_the_rehearsal(base: Base):
+    def program(_: Environment) -> None:
+        sys.exit(0)
+
+    (exited, after) = play(
+        base.stage, [("exiting", program), ("after-exit", lambda _: _declare_queue())]
+    ).layers
+
+    assert exited.crash == "SystemExit: 0"
+    assert after.crash == ""
+
+
+def test_a_value_that_is_handed_on_is_refused_where_it_was_given(mistakes: Mistakes, base: Base):
+    def program() -> None:
+        cluster = aws.rds.Cluster(
+            "handing",
+            engine=aws.rds.EngineType.AURORA_MYSQL,
+            engine_version="8.0.mysql_aurora.3.99.0",
+            master_username="admin",
+            manage_master_user_password=True,
+            storage_encrypted=True,
+            skip_final_snapshot=True,
+        )
+        aws.rds.ClusterInstance(
+            "handed",
+            cluster_identifier=cluster.id,
+            engine=aws.rds.EngineType.AURORA_MYSQL,
+            engine_version=cluster.engine_version,
+            instance_class="db.r7g.large",
+        )
+
+    mistakes(program).assert_only_refused("handing", "engineVersion", "8.0.mysql_aurora.3.99.0")
+
+
+def test_a_type_without_an_adapter_is_not_refused_for_its_stand_ins(mistakes: Mistakes):
+    def program() -> None:
+        aws.redshift.Cluster("warehouse", cluster_identifier="w", node_type="ra3.large")
+
+    outcome = mistakes(program)
+
+    assert outcome.told() == "nothing refused"
+    assert outcome.record("warehouse").status.value == "recorded"
 
 
 def test_reading_what_is_not_declared_is_told(mistakes: Mistakes, base: Base):
