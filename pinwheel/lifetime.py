@@ -11,6 +11,7 @@ Of `kill -9` nobody is told; the emulator notices by itself, because the pipe to
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -26,8 +27,11 @@ _CAUSES: Final = {
 STOP_TIMEOUT_SECONDS: Final = 5.0
 """How long a process that was asked to end may take before it is killed."""
 
+_ECHO_SECONDS: Final = 0.5
+"""A second signal this soon is the first once more: `make` passes on a SIGTERM that its group has got too."""
+
 _ends: list[Callable[[], None]] = []
-_stopping = False
+_stopping_since: float | None = None
 
 
 def take_over_signals() -> None:
@@ -53,12 +57,16 @@ def at_signal(end: Callable[[], None]) -> Generator[None]:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    global _stopping  # noqa: PLW0603 - one process, one end
-    if _stopping:  # the person insists
+    global _stopping_since  # noqa: PLW0603 - one process, one end
+    now = time.monotonic()
+    if _stopping_since is not None:
+        if now - _stopping_since < _ECHO_SECONDS:
+            return
+        # The person insists.
         with contextlib.suppress(Exception):
             end_children(wait=False)
         os._exit(128 + number)
-    _stopping = True
+    _stopping_since = now
     for end in reversed(_ends):
         with contextlib.suppress(Exception):  # the others must still be ended
             end()

@@ -1,6 +1,7 @@
 """`pinwheel up`, `down` and `status`: the rehearsed world, left running in the foreground."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from rehearsal.rehearse import Rehearsal
 
 DEFAULT_PORT: Final = 4588
+
+_MISLEADS: Final = re.compile(
+    "AWS_(PROFILE|DEFAULT_PROFILE|SESSION_TOKEN|CONFIG_FILE|IGNORE_CONFIGURED_ENDPOINT_URLS|ENDPOINT_URL_.+)"
+)
+"""Variables of a person's own account that would lead a client elsewhere, whatever else is exported."""
 
 
 def up(
@@ -96,6 +102,11 @@ def introduction(here: World) -> Iterator[str]:
     yield f"{here.environment} is up: the AWS endpoint is {here.endpoint}"
     yield ""
     yield "In another terminal, in this directory:"
+    misleading = sorted(name for name in os.environ if _MISLEADS.fullmatch(name))
+    if misleading:
+        yield f"  unset {' '.join(misleading)}"
+    if any(name.lower() in ("http_proxy", "all_proxy") for name in os.environ):
+        yield from (f"  export {name}=127.0.0.1,localhost" for name in ("NO_PROXY", "no_proxy"))
     for name, value in client_environment(here.endpoint, here.region).items():
         yield f"  export {name}={value}"
     yield "  export PYICEBERG_CATALOG__DEFAULT__TYPE=glue"

@@ -57,6 +57,9 @@ quietly() { # quietly WHAT-FAILED COMMAND...
     shift
     "$@" >"$log" 2>&1 || {
         grep -v '^WARNING' "$log" | tail -n 15 >&2
+        if grep -q 'No space left on device' "$log"; then
+            fail "$what" "free some disk space here and in ${TMPDIR:-/tmp} (a gigabyte or two), and run it again"
+        fi
         fail "$what" "see above; without a network, point pip at a local index (PIP_INDEX_URL, PIP_FIND_LINKS)"
     }
 }

@@ -102,7 +102,7 @@ def check_pod(
         refusals[shape.pool] = max(refusals.get(shape.pool, reason), reason, key=lambda r: _ORDER.index(r[0]))
     field = max((reason[0] for reason in refusals.values()), key=_ORDER.index, default="")
     told = "; ".join(f"{pool}: {text}" for pool, (_, text) in refusals.items())
-    remedy = told or "declare a node group or a NodePool first"
+    remedy = f"{_RIGHT[field]} ({told})" if told else "declare a node group or a NodePool first"
     where = join(property, {"resources": "containers"}.get(field, field))
     return [
         Problem(where, workload, "fits no node of any pool" if shapes else "has no nodes to run on", remedy)
@@ -111,6 +111,13 @@ def check_pod(
 
 _ORDER = ["nodeSelector", "affinity", "tolerations", "resources"]
 """The filters in the order they are tried, named as the fields of a pod's spec."""
+
+_RIGHT = {
+    "nodeSelector": "labels that the nodes of one pool have",
+    "affinity": "labels that the nodes of one pool have",
+    "tolerations": "a toleration of the taint of the pool that it is meant for",
+    "resources": "no more than a node of one pool has, or a pool of larger nodes",
+}
 
 
 def _first_reason(

@@ -59,19 +59,28 @@ def test_a_python_without_venv_names_the_package(clone: Path) -> None:
     assert "fix: sudo apt-get install python3.11-venv" in done.stderr
 
 
-def test_a_package_that_cannot_be_installed_leaves_it_unfinished(clone: Path) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "remedy"),
+    [("no network", "point pip at a local index"), ("No space left on device", "free some disk space")],
+)
+def test_a_package_that_cannot_be_installed_leaves_it_unfinished(
+    clone: Path, trouble: str, remedy: str
+) -> None:
     """The next run starts over: nothing claims to be done."""
     python = "\n".join(
         [
             'case "$*" in',
             '  "-m venv --clear .venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python;;',
-            '  *"-m pip install"*) echo "WARNING: noise"; echo "ERROR: no network" >&2; exit 1;;',
+            '  *"-m pip install"*) echo "WARNING: noise"; echo "ERROR: @" >&2; exit 1;;'.replace(
+                "@", trouble
+            ),
             "esac",
         ]
     )
     done = set_up(clone, program(clone / "python", python))
     assert done.returncode == 3
-    assert "ERROR: no network" in done.stderr
+    assert f"ERROR: {trouble}" in done.stderr
+    assert remedy in done.stderr
     assert "noise" not in done.stderr
     assert "error: the locked packages could not be installed" in done.stderr
     assert not (clone / ".venv" / ".set-up").exists()

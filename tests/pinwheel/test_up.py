@@ -10,6 +10,9 @@ import sys
 import psutil
 import pytest
 
+from pinwheel.up import introduction
+from pinwheel.world import World
+
 
 def wait_for(stream, text: str) -> str:
     """What `stream` says up to the line with `text`."""
@@ -70,6 +73,19 @@ def test_ctrl_c_typed_at_a_terminal_with_the_live_display(pinwheel) -> None:
     assert b"\x1b[?25h" in shown  # the cursor is back
     assert b"Traceback" not in shown
     assert pinwheel.processes() == []
+
+
+def test_what_would_lead_clients_elsewhere_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = World("local", "us-east-1", [], "http://127.0.0.1:4588")
+    for name in [each for each in os.environ if each.startswith("AWS_") or each.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    assert not [line for line in introduction(here) if "unset" in line or "NO_PROXY" in line]
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere.example")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    told = list(introduction(here))
+    assert "  unset AWS_ENDPOINT_URL_S3 AWS_PROFILE" in told
+    assert "  export NO_PROXY=127.0.0.1,localhost" in told
 
 
 def test_kill_9_leaves_no_emulator_and_the_next_up_recovers(pinwheel) -> None:
