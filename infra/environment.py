@@ -154,8 +154,8 @@ class Kafka(Settings):
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.(\d+|x)(\.kraft)?$")]
     instance_type: Annotated[str, Field(pattern=r"^kafka\.[a-z0-9]+\.[a-z0-9]+$")]
-    brokers: Annotated[int, Field(ge=2, le=30)]
-    """In all zones together: a multiple of the number of zones."""
+    brokers: Annotated[int, Field(ge=2, le=15)]
+    """In all zones together: a multiple of the number of zones, and no more than the API model takes."""
     storage: Gib
     """A broker's volume."""
     log_retention: Days
@@ -240,6 +240,14 @@ class Environment(Settings):
     tags: dict[str, str]
     budget: Budget
     emulator: Emulator | None = None
+
+    @field_validator("tags")
+    @classmethod
+    def _own_keys(cls, tags: dict[str, str]) -> dict[str, str]:
+        reserved = [key for key in tags if key.lower().startswith("aws:")]
+        if reserved:
+            raise ValueError(f"{', '.join(reserved)}: tag keys that begin with `aws:` are AWS's own")
+        return tags
 
     @field_validator("zones")
     @classmethod

@@ -1,6 +1,8 @@
 """Reads `environments/<name>.yaml`: extension, then validation, with every fault told by file and line."""
 
+import contextlib
 import difflib
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +60,7 @@ def _extended(
 ) -> tuple[dict[str, Any], dict[Path_, _Origin]]:
     if name in seen:
         raise InvalidEnvironment(
-            f"environments/{name}.yaml: extends itself ({' -> '.join((*seen, name))}); remove one `extends`"
+            f"{directory.name}/{name}.yaml: extends itself ({' -> '.join((*seen, name))}); remove one `extends`"
         )
     file = directory / f"{name}.yaml"
     document = _read(file, name, directory)
@@ -71,7 +73,19 @@ def _extended(
     if not isinstance(base, str):
         raise InvalidEnvironment(f"{origins[('extends',)]}: extends: must be the name of an environment")
     base_values, base_origins = _extended(base, directory, (*seen, name))
-    return _merged(base_values, values), {**base_origins, **origins}
+    inherited = {path: origin for path, origin in base_origins.items() if not _replaced(path, values)}
+    return _merged(base_values, values), {**inherited, **origins}
+
+
+def _replaced(path: Path_, over: Any) -> bool:
+    """Whether `over` states a whole (a list, say) at or above `path`, so that nothing below is inherited."""
+    for step in path:
+        if not isinstance(over, dict):
+            return True
+        if step not in over:
+            return False
+        over = over[step]
+    return not isinstance(over, dict)
 
 
 def _read(file: Path, name: str, directory: Path) -> CommentedMap:
@@ -149,10 +163,44 @@ def _fault(error: Any, values: dict[str, Any], origins: dict[Path_, _Origin], fi
         return f"{where}: {dotted}: is not a setting; {hint}"
     if error["type"] == "missing":
         return f"{where}: {dotted}: is missing; state it, or extend an environment that does"
-    message = error["msg"].removeprefix("Value error, ")
     value = _at(values, path)
     shown = "" if isinstance(value, dict | list) or value is None else f" = {value}"
-    return f"{where}: {dotted}{shown}: {message[0].lower()}{message[1:]}"
+    return f"{where}: {dotted}{shown}: {_message(error, path, value)}"
+
+
+_RIGHT = {
+    "account": 'the 12 digits of an AWS account, in quotes: "111122223333"',
+    "administrators": "the ARN of an IAM role: arn:aws:iam::<account>:role/<name>",
+    "domain": "a domain name in lower case: prod.pinwheel.internal",
+    "endpoint": "http://127.0.0.1:<port>, which is where the emulator is",
+    "engine_version": "Aurora MySQL 3's own notation: 8.0.mysql_aurora.3.10.0",
+    "instance_class": "an Aurora instance class: db.r7g.large",
+    "instance_type": "an MSK broker type: kafka.m7g.large",
+    "instance_types": "EC2 instance types: m7i.large; of a GPU pool, g5 types: g5.xlarge",
+    "kubernetes_version": 'a minor version, in quotes: "1.36"',
+    "name": "2 to 20 lower-case letters, digits and -, beginning with a letter",
+    "notify": "mail addresses",
+    "region": "an AWS region: us-east-1",
+    "version": "a Kafka version of MSK: 3.9.x.kraft",
+}
+"""What would be right where a text has not the form that its setting wants."""
+
+
+def _message(error: Any, path: Path_, value: Any) -> str:
+    """What is wrong with a value and what would be right."""
+    kind = error["type"]
+    setting = next((str(step) for step in reversed(path) if isinstance(step, str)), "")
+    if kind in ("string_type", "string_pattern_mismatch") and setting in _RIGHT:
+        return f"must be {_RIGHT[setting]}"
+    if kind == "ip_v4_network":
+        with contextlib.suppress(ValueError):
+            return f"has host bits set; the network it lies in is {ipaddress.ip_network(value, strict=False)}"
+        return "must be a network: address/prefix length, such as 10.64.0.0/16"
+    if kind in ("too_short", "too_long"):
+        bound = error["ctx"].get("min_length", error["ctx"].get("max_length"))
+        return f"must have {'at least' if kind == 'too_short' else 'at most'} {bound}, and has {len(value or ())}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{message[0].lower()}{message[1:]}"
 
 
 def _at(values: Any, path: Path_) -> Any:
