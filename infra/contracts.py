@@ -90,7 +90,7 @@ def read(kind: type[ContractT], environment: str) -> ContractT:
     stack = f"{environment}-{kind.LAYER}"
     organization = pulumi.get_organization()
     reference = pulumi.StackReference(stack, stack_name=f"{organization}/{pulumi.get_project()}/{stack}")
-    wire = reference.require_output(OUTPUT).apply(lambda value: decoded(kind, value))
+    wire = reference.get_output(OUTPUT).apply(lambda value: decoded(kind, value))
 
     def field_of(name: str) -> pulumi.Output[Any]:
         return wire.apply(lambda value: value[name])
@@ -103,8 +103,12 @@ def encoded(kind: type[Contract], values: dict[str, Any]) -> dict[str, Any]:
     return {"version": kind.VERSION, **_checked(kind, values)}
 
 
-def decoded(kind: type[Contract], wire: dict[str, Any]) -> dict[str, Any]:
-    """The values of a wire form; raises ContractError for another version or a field that does not fit."""
+def decoded(kind: type[Contract], wire: dict[str, Any] | None) -> dict[str, Any]:
+    """The values of a wire form; raises ContractError for none, another version or a field that does not fit."""
+    if wire is None:
+        raise ContractError(
+            f"the {kind.LAYER} layer exports no `{OUTPUT}`: its stack must end with contracts.export, and be up"
+        )
     version = wire.get("version")
     if version != kind.VERSION:
         raise ContractError(

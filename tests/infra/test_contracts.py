@@ -60,6 +60,11 @@ def test_another_version_says_which_layer_to_bring_up_first():
         decoded(DataContract, {**_data_contract(), "version": 7})
 
 
+def test_a_layer_without_a_contract_is_named():
+    with pytest.raises(ContractError, match="the cluster layer exports no `contract`"):
+        decoded(ClusterContract, None)
+
+
 def test_layers_need_only_layers_before_them():
     seen: list[str] = []
     for layer in program.LAYERS.values():
