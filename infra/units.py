@@ -38,9 +38,6 @@ def _in_unit(units: dict[str, int], divisor: int, whole: str, example: str) -> C
 Days = Annotated[int, BeforeValidator(_in_unit(_MINUTES, 1440, "days", "7 days"))]
 """A length of time in whole days."""
 
-Hours = Annotated[int, BeforeValidator(_in_unit(_MINUTES, 60, "hours", "36 hours"))]
-"""A length of time in whole hours."""
-
 Minutes = Annotated[int, BeforeValidator(_in_unit(_MINUTES, 1, "minutes", "30 minutes"))]
 """A length of time in whole minutes."""
 

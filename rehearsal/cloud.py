@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from emulator.process import CREDENTIALS
 from rehearsal import placeholders
 from rehearsal.checks.botocore_model import check_request
-from rehearsal.checks.problem import Problem, join
+from rehearsal.checks.problem import Problem
+from rehearsal.checks.texts import texts
 from rehearsal.mapping import camel, mapped
 from rehearsal.service_models import session
 
@@ -216,7 +217,7 @@ def _blamed(problem: Problem, request: Mapping[str, Any], property_of: Callable[
     """The same problem at the property whose value the service's message quotes, if it quotes one."""
     quoted = [
         (path, value)
-        for path, value in _texts(request, "")
+        for path, value in texts(request)
         if len(value) >= _SHORTEST_BLAMED
         and re.search(rf"(?<![\w-]){re.escape(value)}(?![\w-])", problem.reason)
     ]
@@ -227,14 +228,3 @@ def _blamed(problem: Problem, request: Mapping[str, Any], property_of: Callable[
         return problem
     path, value = max(quoted, key=lambda each: len(each[1]))
     return replace(problem, property=property_of(path), value=value)
-
-
-def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _texts(each, join(path, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _texts(each, f"{path}[{index}]")
-    elif isinstance(value, str):
-        yield path, value

@@ -14,6 +14,7 @@ from typing import Any
 
 from pulumi import _types  # pyright: ignore[reportPrivateUsage] - no public way to a resource's outputs
 
+from rehearsal.checks.texts import texts
 from rehearsal.service_models import operation_output
 
 MARKER = "not-created:"
@@ -88,13 +89,10 @@ def _member(shape: Any, marker: str, depth: int) -> Any:
 
 def mentions(value: Any) -> str:
     """The name of the refused resource that `value` mentions at any depth, or an empty string."""
-    if isinstance(value, str):
-        at = value.find(MARKER)
-        return value[at + len(MARKER) :].split(".", 1)[0].split('"', 1)[0] if at >= 0 else ""
-    if isinstance(value, Mapping):
-        return next((found for each in value.values() if (found := mentions(each))), "")
-    if isinstance(value, list):
-        return next((found for each in value if (found := mentions(each))), "")
+    for _, text in texts(value):
+        _, marker, rest = text.partition(MARKER)
+        if marker and (name := rest.split(".", 1)[0].split('"', 1)[0]):
+            return name
     return ""
 
 

@@ -5,7 +5,6 @@ Everything that a rule must know about the resources before it is kept here, ove
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from infra.environment import Environment
 from rehearsal import adapters, placeholders
 from rehearsal.adapters import Order
 from rehearsal.checks.problem import MASKED, Problem
+from rehearsal.checks.texts import texts
 from rehearsal.cloud import Cloud, Created, NotSent, Refused
 from rehearsal.record import Record, Status
 from rehearsal.rules import Rules
@@ -146,8 +146,8 @@ class Stage:
 
 def _without_secrets(problem: Problem, record: Record) -> Problem:
     """The same problem, with nothing in it of the resource's secret inputs."""
-    values = _strings([record.inputs.get(name) for name in record.secret_inputs])
-    secrets = [value for value in values if len(value) >= _SHORTEST_SECRET]
+    hidden = [record.inputs.get(name) for name in record.secret_inputs]
+    secrets = [value for _, value in texts(hidden) if len(value) >= _SHORTEST_SECRET]
     if re.split(r"[.\[]", problem.property, maxsplit=1)[0] in record.secret_inputs:
         problem = replace(problem, value=MASKED)
     if any(secret in str(problem.value) for secret in secrets):
@@ -159,11 +159,3 @@ def _without_secrets(problem: Problem, record: Record) -> Problem:
             remedy=problem.remedy.replace(secret, MASKED),
         )
     return problem
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping | list):
-        for each in value.values() if isinstance(value, Mapping) else value:
-            yield from _strings(each)

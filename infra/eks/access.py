@@ -30,13 +30,7 @@ class Administrators(pulumi.ComponentResource):
         self, name: str, args: AdministratorsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("pinwheel:eks:Administrators", name, None, opts)
-        administrators = args.environment.cluster.administrators
-        if not administrators:
-            raise ValueError(
-                f"environment {args.environment.name}: cluster.administrators is empty: nobody could reach "
-                "the cluster; list the role that runs Pulumi, arn:aws:iam::<account>:role/<name>"
-            )
-        for arn in administrators:
+        for arn in args.environment.cluster.administrators:
             role = arn.partition(":role/")[2].replace("/", "-")
             entry = aws.eks.AccessEntry(
                 role,

@@ -21,15 +21,17 @@ def vault(order: Order) -> Created:
 @adapter("aws:backup/vaultLockConfiguration:VaultLockConfiguration")
 def vault_lock(order: Order) -> Created:
     """How long nobody may delete what is in a vault."""
-    answer = order.create("backup", "PutBackupVaultLockConfiguration", tagged=False)
-    name = order.inputs.get("backupVaultName", "")
-    return answer.created(name, {"backupVaultArn": order.arn("backup", f"backup-vault:{name}")})
+    return _of_vault(order, "PutBackupVaultLockConfiguration")
 
 
 @adapter("aws:backup/vaultPolicy:VaultPolicy")
 def vault_policy(order: Order) -> Created:
     """Who may use a vault."""
-    answer = order.create("backup", "PutBackupVaultAccessPolicy", tagged=False)
+    return _of_vault(order, "PutBackupVaultAccessPolicy")
+
+
+def _of_vault(order: Order, operation: str) -> Created:
+    answer = order.create("backup", operation, tagged=False)
     name = order.inputs.get("backupVaultName", "")
     return answer.created(name, {"backupVaultArn": order.arn("backup", f"backup-vault:{name}")})
 

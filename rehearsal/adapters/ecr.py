@@ -30,22 +30,16 @@ def repository(order: Order) -> Created:
 @adapter("aws:ecr/lifecyclePolicy:LifecyclePolicy")
 def lifecycle_policy(order: Order) -> Created:
     """Which images go."""
-    answer = order.create(
-        "ecr",
-        "PutLifecyclePolicy",
-        renames={"repository": "repositoryName", "policy": "lifecyclePolicyText"},
-        tagged=False,
-    )
-    return answer.created(order.inputs.get("repository", ""), {"registryId": order.cloud.account})
+    return _of_repository(order, "PutLifecyclePolicy", "lifecyclePolicyText")
 
 
 @adapter("aws:ecr/repositoryPolicy:RepositoryPolicy")
 def repository_policy(order: Order) -> Created:
     """Who may pull and push."""
-    answer = order.create(
-        "ecr",
-        "SetRepositoryPolicy",
-        renames={"repository": "repositoryName", "policy": "policyText"},
-        tagged=False,
-    )
+    return _of_repository(order, "SetRepositoryPolicy", "policyText")
+
+
+def _of_repository(order: Order, operation: str, document: str) -> Created:
+    renames = {"repository": "repositoryName", "policy": document}
+    answer = order.create("ecr", operation, renames=renames, tagged=False)
     return answer.created(order.inputs.get("repository", ""), {"registryId": order.cloud.account})

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rehearsal.checks.problem import MASKED, Problem, join
+from rehearsal.checks.texts import texts
 
 _SHORTEST = 8
 """Shorter values turn up by chance: `mysql` is a password only in bad company."""
@@ -72,9 +73,7 @@ class SecretScan:
             return []
         return [
             Problem(path, MASKED, "holds a secret value in plain text", _REMEDY)
-            for path, value in _strings(
-                {name: each for name, each in outputs.items() if not is_secret(name)}, ""
-            )
+            for path, value in texts({name: each for name, each in outputs.items() if not is_secret(name)})
             if any(secret in value for secret in self._learnt)
         ]
 
@@ -99,14 +98,3 @@ class SecretScan:
         if _CREDENTIAL.search(name) and not _REFERENCE.fullmatch(value):
             return "is named like a credential and is plain text"
         return None
-
-
-def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, member in value.items():
-            yield from _strings(member, join(path, str(key)))
-    elif isinstance(value, list | tuple):
-        for place, member in enumerate(value):
-            yield from _strings(member, f"{path}[{place}]")
-    elif isinstance(value, str):
-        yield path, value

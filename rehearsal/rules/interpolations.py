@@ -1,9 +1,9 @@
 """Outputs put into a string before they are known: the text is then about the Output, not its value."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from rehearsal.checks.problem import Problem, join
+from rehearsal.checks.problem import Problem
+from rehearsal.checks.texts import texts
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule
 
@@ -16,20 +16,13 @@ class Interpolations(Rule):
 
     def check(self, record: Record) -> Iterable[Problem]:
         """All strings of the inputs."""
-        return _problems(record.inputs, "")
-
-
-def _problems(value: Any, path: str) -> Iterator[Problem]:
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _problems(each, join(path, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _problems(each, f"{path}[{index}]")
-    elif isinstance(value, str) and _TELLTALE in value:
-        yield Problem(
-            path,
-            value.split(_TELLTALE)[0] + "<Output>",
-            "was made of an Output as if its value were known",
-            "pulumi.Output.concat, pulumi.Output.format or `.apply` in place of an f-string or str()",
-        )
+        return [
+            Problem(
+                path,
+                value.split(_TELLTALE)[0] + "<Output>",
+                "was made of an Output as if its value were known",
+                "pulumi.Output.concat, pulumi.Output.format or `.apply` in place of an f-string or str()",
+            )
+            for path, value in texts(record.inputs)
+            if _TELLTALE in value
+        ]

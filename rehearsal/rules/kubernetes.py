@@ -46,12 +46,20 @@ class KubernetesObjects(Rule):
     def __init__(self, version: str) -> None:
         self._version = version
         self._namespaces = set(_BUILT_IN_NAMESPACES)
-        self._cluster_scoped_kinds = {*_CLUSTER_SCOPED, "EC2NodeClass", "NodePool"}
+        self._cluster_scoped_kinds = set(_CLUSTER_SCOPED)
         self._objects: dict[tuple[str, str, str], str] = {}
 
     @cached_property
     def _schemas(self) -> KubernetesSchemas:
-        return KubernetesSchemas(self._version, custom=_charted_definitions())
+        schemas = KubernetesSchemas(self._version)
+        for definition in _charted_definitions():
+            self._learn(definition, schemas)
+        return schemas
+
+    def _learn(self, definition: Mapping[str, Any], schemas: KubernetesSchemas) -> None:
+        schemas.add_custom_resource_definition(definition)
+        if definition["spec"]["scope"] == "Cluster":
+            self._cluster_scoped_kinds.add(definition["spec"]["names"]["kind"])
 
     def check(self, record: Record) -> Iterable[Problem]:
         """One object."""
@@ -93,6 +101,4 @@ class KubernetesObjects(Rule):
         if manifest["kind"] == "Namespace":
             self._namespaces.add(manifest["metadata"]["name"])
         elif manifest["kind"] == _CRD:
-            self._schemas.add_custom_resource_definition(manifest)
-            if manifest["spec"]["scope"] == "Cluster":
-                self._cluster_scoped_kinds.add(manifest["spec"]["names"]["kind"])
+            self._learn(manifest, self._schemas)

@@ -4,11 +4,11 @@ AWS finds these when the resource is created, moto mostly never.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from infra.environment import Environment
-from rehearsal.checks.problem import Problem, closest, join
+from rehearsal.checks.problem import Problem, closest
+from rehearsal.checks.texts import texts
 from rehearsal.record import Record, Status
 from rehearsal.rules.rule import Rule
 
@@ -33,17 +33,12 @@ class References(Rule):
 
     def check(self, record: Record) -> Iterable[Problem]:
         """All strings of the inputs that are an id or an ARN as a whole; policies are judged elsewhere."""
-        return self._problems(record.inputs, "") if record.type.startswith("aws:") else ()
+        return self._problems(record) if record.type.startswith("aws:") else ()
 
-    def _problems(self, value: Any, path: str) -> Iterator[Problem]:
-        if isinstance(value, Mapping):
-            for key, each in value.items():
-                yield from self._problems(each, join(path, key))
-        elif isinstance(value, list):
-            for index, each in enumerate(value):
-                yield from self._problems(each, f"{path}[{index}]")
-        elif isinstance(value, str) and value not in self._known:
-            yield from self._unknown(value, path)
+    def _problems(self, record: Record) -> Iterator[Problem]:
+        for path, value in texts(record.inputs):
+            if value not in self._known:
+                yield from self._unknown(value, path)
 
     def _unknown(self, value: str, path: str) -> Iterator[Problem]:
         found = _EC2_ID.fullmatch(value)
@@ -71,17 +66,11 @@ class References(Rule):
         """Everything that identifies the resource."""
         if record.status is Status.CREATED:  # else what was refused in its inputs would be known
             self._known.add(record.id)
-            self._collect(record.outputs)
-
-    def _collect(self, value: Any) -> None:
-        if isinstance(value, Mapping):
-            for each in value.values():
-                self._collect(each)
-        elif isinstance(value, list):
-            for each in value:
-                self._collect(each)
-        elif isinstance(value, str) and (value.startswith("arn:") or _EC2_ID.fullmatch(value)):
-            self._known.add(value)
+            self._known.update(
+                value
+                for _, value in texts(record.outputs)
+                if value.startswith("arn:") or _EC2_ID.fullmatch(value)
+            )
 
 
 def _missing(path: str, value: str, kind: str, have: list[str]) -> Problem:
