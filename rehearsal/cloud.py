@@ -11,10 +11,10 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from emulator.problem import Problem
 from emulator.process import CREDENTIALS
 from rehearsal import placeholders
 from rehearsal.checks.botocore_model import check_request
-from rehearsal.checks.problem import Problem
 from rehearsal.checks.texts import texts
 from rehearsal.mapping import camel, mapped
 from rehearsal.service_models import session

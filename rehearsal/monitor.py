@@ -14,8 +14,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import resource_pb2
 
+from emulator.problem import Problem
 from rehearsal import placeholders, wire
-from rehearsal.checks.problem import Problem
 from rehearsal.record import STACK_TYPE, Record, Status
 
 _STACK_REFERENCE = "pulumi:pulumi:StackReference"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from rehearsal.checks.problem import Problem
+from emulator.problem import Problem
 
 SECRET = "[secret]"  # noqa: S105 - what stands in a secret's place
 STACK_TYPE = "pulumi:pulumi:Stack"

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import pulumi
 from pulumi.runtime.stack import run_in_stack
 
+from emulator.problem import Problem
 from infra import program
 from infra.environment import PROJECT, Environment
-from rehearsal.checks.problem import Problem
 from rehearsal.cloud import Cloud
 from rehearsal.monitor import NoOutputsError, RehearsalMonitor
 from rehearsal.record import Record, Refusal, Status

@@ -8,11 +8,11 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+from emulator.problem import MASKED, Problem
 from infra.data.connect import PLUGIN_KEY
 from infra.environment import Environment
 from rehearsal import adapters, placeholders
 from rehearsal.adapters import Order
-from rehearsal.checks.problem import MASKED, Problem
 from rehearsal.checks.texts import texts
 from rehearsal.cloud import Cloud, Created, NotSent, Refused
 from rehearsal.record import Record, Status

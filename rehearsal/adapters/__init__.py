@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.problem import MASKED, Problem
 from rehearsal import placeholders
-from rehearsal.checks.problem import MASKED, Problem
 from rehearsal.cloud import Answer, Cloud, Created
 
 

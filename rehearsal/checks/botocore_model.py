@@ -16,9 +16,9 @@ from functools import cache
 from numbers import Real
 from typing import Any, cast
 
+from emulator.problem import MASKED, Problem, closest, letters, one_of
 from rehearsal.checks.botocore_overrides import EXCEPTIONS, SUPPLEMENTS
 from rehearsal.checks.java_patterns import matcher
-from rehearsal.checks.problem import MASKED, Problem, closest, letters, one_of
 from rehearsal.service_models import raw_model
 
 Check = Callable[[Any], Sequence[Problem]]

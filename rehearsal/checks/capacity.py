@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from rehearsal.checks.problem import Problem, join
+from emulator.problem import Problem, join
 
 _BOUND = re.compile(r"(min|max|desired)([A-Z]\w*)")
 _SUFFIXES = {"Size", "Capacity", "Replicas", "WorkerCount", "Count", "Nodes", "Instances", "Vcpus"}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from rehearsal.package_data import folder, read_json
+from emulator.package_data import folder, read_json
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\.\*")
 _ACCOUNT = 2

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rehearsal.checks.problem import Problem, join, one_of
+from emulator.problem import Problem, join, one_of
 
 _OPERATORS = {
     f"{kind}{comparison}"

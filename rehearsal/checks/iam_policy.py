@@ -14,10 +14,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from emulator.problem import Problem, join, one_of
 from rehearsal.checks.iam_catalog import matching_actions, services
 from rehearsal.checks.iam_conditions import check_condition
 from rehearsal.checks.iam_resources import ARN, check_resources, elements, is_arn, listed
-from rehearsal.checks.problem import Problem, join, one_of
 
 Kind = Literal["identity", "trust", "resource"]
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from emulator.problem import Problem
 from rehearsal.checks.iam_catalog import arn_formats, fits, matching_actions, readable, takes_either
 from rehearsal.checks.iam_conditions import is_narrowed
-from rehearsal.checks.problem import Problem
 
 ARN = re.compile(
     r"arn:(aws[a-z-]*|\*):[a-z0-9*?-]+:[a-z0-9*?-]*:(\d{12}|aws|cloudfront|[\d*?]*|):.+", re.DOTALL

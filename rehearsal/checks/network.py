@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, ip_network
 from itertools import combinations
 
-from rehearsal.checks.problem import Problem
+from emulator.problem import Problem
 
 _LARGEST, _SMALLEST = 16, 28
 

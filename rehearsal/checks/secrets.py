@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from rehearsal.checks.problem import MASKED, Problem, join
+from emulator.problem import MASKED, Problem, join
 from rehearsal.checks.texts import texts
 
 _SHORTEST = 8

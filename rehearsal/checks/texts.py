@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rehearsal.checks.problem import join
+from emulator.problem import join
 
 
 def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

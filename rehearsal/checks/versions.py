@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from rehearsal.checks.problem import Problem, one_of
+from emulator.problem import Problem, one_of
 
 
 def check_version(

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from emulator.problem import Problem
 from infra.environment import Environment
 from rehearsal import placeholders
 from rehearsal.checks.capacity import check_scaling
-from rehearsal.checks.problem import Problem
 from rehearsal.checks.secrets import SecretScan
 from rehearsal.record import Record, Status
 from rehearsal.rules.instances import InstanceTypes

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from emulator.instance_types import all_types, zones_offering
+from emulator.problem import Problem, closest
 from infra.environment import Environment
-from rehearsal.checks.problem import Problem, closest
-from rehearsal.instance_types import all_types, zones_offering
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from rehearsal.checks.problem import Problem
+from emulator.problem import Problem
 from rehearsal.checks.texts import texts
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule

@@ -7,8 +7,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from rehearsal.checks.kubernetes_schema import KubernetesSchemas
-from rehearsal.checks.problem import Problem, closest
+from emulator.cluster.admission.schema import KubernetesSchemas
+from emulator.problem import Problem, closest
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule
 

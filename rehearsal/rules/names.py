@@ -5,7 +5,7 @@ Elsewhere the emulator refuses the second, as AWS does.
 
 from collections.abc import Iterable, Iterator
 
-from rehearsal.checks.problem import Problem
+from emulator.problem import Problem
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from emulator.problem import Problem
 from rehearsal.checks.iam_policy import Kind, check_policy
-from rehearsal.checks.problem import Problem
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule
 

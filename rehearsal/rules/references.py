@@ -6,8 +6,8 @@ AWS finds these when the resource is created, moto mostly never.
 import re
 from collections.abc import Iterable, Iterator
 
+from emulator.problem import Problem, closest
 from infra.environment import Environment
-from rehearsal.checks.problem import Problem, closest
 from rehearsal.checks.texts import texts
 from rehearsal.record import Record, Status
 from rehearsal.rules.rule import Rule

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from emulator.cluster.scheduling.fit import NodeShape, Taint, matches
+from emulator.instance_types import InstanceType, all_types, zones_offering
+from emulator.problem import Problem
 from infra.environment import Environment
-from rehearsal.checks.problem import Problem
-from rehearsal.checks.scheduling import NodeShape, Taint, check_pod, matches
-from rehearsal.instance_types import InstanceType, all_types, zones_offering
+from rehearsal.checks.scheduling import check_pod
 from rehearsal.record import Record, Status
 from rehearsal.rules.kubernetes import manifest_of
 from rehearsal.rules.rule import Rule

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from emulator.problem import Problem, join
 from rehearsal.checks.network import check_block, check_cidr, check_subnets
-from rehearsal.checks.problem import Problem, join
 from rehearsal.placeholders import mentions
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from rehearsal.checks.problem import Problem
+from emulator.problem import Problem
 from rehearsal.checks.versions import check_version
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule

@@ -1,8 +1,8 @@
 """The report's counts and lines, from records as a rehearsal leaves them."""
 
+from emulator.problem import MASKED, Problem
 from infra import environment_file
 from pinwheel import report
-from rehearsal.checks.problem import MASKED, Problem
 from rehearsal.record import Record, Refusal, Status
 from rehearsal.rehearse import LayerResult, Rehearsal
 

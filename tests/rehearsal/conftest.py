@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from emulator.problem import Problem
 from emulator.process import Emulator
 from rehearsal import adapters
 from rehearsal.adapters import Order
-from rehearsal.checks.problem import Problem
 from rehearsal.cloud import Cloud, Created, Refused
 
 ACCOUNT = "210987654321"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from emulator.problem import Problem
 from rehearsal import placeholders
-from rehearsal.checks.problem import Problem
 from rehearsal.cloud import Cloud, NotSent, Refused
 from tests.rehearsal.conftest import Play
 

@@ -1,6 +1,6 @@
 """A resource's form in the graph, and how a refusal calls it."""
 
-from rehearsal.checks.problem import Problem
+from emulator.problem import Problem
 from rehearsal.record import SECRET, Record, Refusal, masked
 
 URN = "urn:pulumi:prod-data::pinwheel::pinwheel:data:Kafka$aws:msk/cluster:Cluster::kafka"

@@ -8,11 +8,11 @@ from botocore import model as botocore_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulator.problem import MASKED, Problem
 from rehearsal import service_models
 from rehearsal.checks import botocore_model, botocore_overrides
 from rehearsal.checks.botocore_model import check_request
 from rehearsal.checks.java_patterns import matcher
-from rehearsal.checks.problem import MASKED, Problem
 
 NODE_GROUP: dict[str, Any] = {
     "clusterName": "prod",

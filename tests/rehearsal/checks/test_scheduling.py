@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.checks.quantities import format_quantity
-from rehearsal.checks.scheduling import NodeShape, Taint, check_pod, parse_quantity, pod_requests
+from emulator.cluster.quantities import format_quantity, parse_quantity
+from emulator.cluster.scheduling.fit import NodeShape, Taint, pod_requests
+from rehearsal.checks.scheduling import check_pod
 
 GPU_TAINT = Taint("nvidia.com/gpu", "true", "NoSchedule")
 SYSTEM = NodeShape("system", {"pool": "system", "disk": "100"}, (), 4000, 16384, 0, 110)

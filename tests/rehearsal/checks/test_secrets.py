@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.checks.problem import MASKED
+from emulator.problem import MASKED
 from rehearsal.checks.secrets import SecretScan
 
 PASSWORD = "correct-horse-battery"

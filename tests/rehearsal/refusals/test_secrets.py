@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from rehearsal.checks.problem import MASKED
+from emulator.problem import MASKED
 from rehearsal.rehearse import play
 from tests.rehearsal.refusals.conftest import Mistakes
 from tests.rehearsal.refusals.test_values import aurora

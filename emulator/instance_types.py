@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from rehearsal.package_data import folder, read_json
+from emulator.package_data import folder, read_json
 
 _PODS_SMALL, _PODS_LARGE, _LARGE_VCPUS = 110, 250, 30
 """maxPods with prefix delegation, as EKS's own calculator caps it (amazon-eks-ami, max-pods-calculator)."""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.checks.kubernetes_schema import KubernetesSchemas
-from rehearsal.checks.kubernetes_vocabulary import ENUMS, ITEM_ENUMS, RANGES
+from emulator.cluster.admission.schema import KubernetesSchemas
+from emulator.cluster.admission.vocabulary import ENUMS, ITEM_ENUMS, RANGES
 
 SCHEMAS = KubernetesSchemas("1.35")
 CONTAINER = "spec.template.spec.containers[0]"

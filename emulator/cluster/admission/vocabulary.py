@@ -7,7 +7,7 @@ they are compiled, so that they cost nothing more and are reported in the same w
 
 from typing import Any
 
-from rehearsal.checks import quantities
+from emulator.cluster import quantities
 
 _CORE = "io.k8s.api.core.v1."
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."

@@ -2,8 +2,8 @@
 
 The schemas are those of the `kubernetes-validate` package (its strict variant: an unknown field is an error,
 where the API server would drop it with a warning nobody reads), with the vocabulary of
-`kubernetes_vocabulary`. Custom resources are checked against the structural schema of their
-CustomResourceDefinition. `kubernetes_rules` adds what no schema can say.
+`vocabulary`. Custom resources are checked against the structural schema of their
+CustomResourceDefinition. `rules` adds what no schema can say.
 
 Not covered: CEL rules (`x-kubernetes-validations`), admission webhooks, and rules between two objects.
 """
@@ -15,12 +15,12 @@ from typing import Any
 
 import jsonschema_rs
 
-from rehearsal.checks.kubernetes_rules import check_rules
-from rehearsal.checks.kubernetes_vocabulary import add_vocabulary
-from rehearsal.checks.problem import Problem, closest, join, one_of
-from rehearsal.checks.quantities import EXAMPLES, PATTERN
-from rehearsal.package_data import folder as package_folder
-from rehearsal.package_data import read_json
+from emulator.cluster.admission.rules import check_rules
+from emulator.cluster.admission.vocabulary import add_vocabulary
+from emulator.cluster.quantities import EXAMPLES, PATTERN
+from emulator.package_data import folder as package_folder
+from emulator.package_data import read_json
+from emulator.problem import Problem, closest, join, one_of
 
 _Definitions = dict[str, dict[str, Any]]
 _Validator = jsonschema_rs.Draft202012Validator

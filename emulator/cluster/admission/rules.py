@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from rehearsal.checks.problem import Problem, join, one_of
-from rehearsal.checks.quantities import parse_quantity
+from emulator.cluster.quantities import parse_quantity
+from emulator.problem import Problem, join, one_of
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SERVICE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")

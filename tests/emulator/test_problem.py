@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.checks.problem import Problem, closest, join, one_of
+from emulator.problem import Problem, closest, join, one_of
 
 
 def test_paths_are_joined_as_one_would_write_them():

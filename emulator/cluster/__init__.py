@@ -1,0 +1,1 @@
+"""The emulated EKS cluster: a Kubernetes API, its controllers, a scheduler, and pods that are processes."""

@@ -1,0 +1,1 @@
+"""Where pods go: the filters and the scores of the Kubernetes scheduler."""
