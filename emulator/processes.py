@@ -1,0 +1,214 @@
+"""Child processes that carry what the emulator only describes: brokers, databases, API servers, pods.
+
+Each runs in a session of its own, writes into a log file, is told of in a registry (one JSON file a process,
+which `pinwheel status` and `pinwheel down` read), and does not outlive the process that started it: on Linux
+the kernel kills it then (`setpriv --pdeathsig`, of util-linux); elsewhere `pinwheel down` does.
+"""
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+KILL_TIMEOUT_SECONDS: Final = 5.0
+_BACKOFF_SECONDS: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 3.0)
+"""Before each restart in a row. A killed process is back within 5 seconds."""
+_STABLE_SECONDS: Final = 10.0
+"""Of running, after which earlier deaths are forgotten."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What the registry tells of a process. `started`, in seconds since the epoch, tells it from a later one."""
+
+    name: str
+    pid: int
+    started: float
+    details: dict[str, Any] = field(default_factory=dict)
+    """Where it listens, how often it was restarted, ...: for people."""
+
+
+def registered(directory: Path) -> list[Registered]:
+    """All processes of a registry, by name; dead ones that nobody took out are among them."""
+    found: list[Registered] = []
+    for path in sorted(directory.glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # just being written or taken out
+            found.append(Registered(**json.loads(path.read_text(encoding="utf-8"))))
+    return found
+
+
+class Process:
+    """One child process.
+
+    Args:
+        name: what people call it; also of its file in the registry.
+        command: program and arguments.
+        log: file that stdout and stderr are appended to.
+        registry: directory of the registry, which exists.
+        environment: the whole environment; this process's by default.
+        directory: where it runs.
+        details: see `Registered`.
+        on_exit: called with the exit status (negative: the signal), in a thread, when it has ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        registry: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+        details: Mapping[str, Any] | None = None,
+        on_exit: Callable[[int], None] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self.name = name
+        self._file = registry / f"{name.replace('/', '_')}.json"
+        self._on_exit = on_exit
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - the command is ours or the object's, as a container's is
+                [*_dying_with_us(), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environment is None else dict(environment),
+                cwd=directory,
+                pass_fds=tuple(pass_fds),
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+        self._register(details or {})
+        self._waiter = threading.Thread(target=self._wait, name=f"wait for {name}", daemon=True)
+        self._waiter.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.returncode is None
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+        return self._process.returncode
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process itself, if it runs."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it and all it has started, at once."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended; returns whether it has."""
+        self._waiter.join(timeout)
+        return not self._waiter.is_alive()
+
+    def stop(self, grace_seconds: float, number: int = signal.SIGTERM) -> None:
+        """Ask it to end, wait, and kill what is left."""
+        self.signal(number)
+        self.join(grace_seconds)
+        self.kill()
+        self.join(KILL_TIMEOUT_SECONDS)
+
+    def _wait(self) -> None:
+        status = self._process.wait()
+        self.kill()  # what it started and left behind in its session
+        self._file.unlink(missing_ok=True)
+        if self._on_exit:
+            self._on_exit(status)
+
+    def _register(self, details: Mapping[str, Any]) -> None:
+        try:
+            started = psutil.Process(self.pid).create_time()
+        except psutil.NoSuchProcess:
+            started = time.time()
+        told = asdict(Registered(self.name, self.pid, started, dict(details)))
+        partial = self._file.with_suffix(".partial")
+        partial.write_text(json.dumps(told), encoding="utf-8")
+        partial.replace(self._file)
+
+
+class Supervised:
+    """A process that is started again whenever it ends by itself.
+
+    `start` makes and starts the process and returns when it serves; it is called again, in a thread, after
+    each death, with the number of restarts so far. What it raises is reported and tried again later.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        start: Callable[[int, Callable[[int], None]], Process],
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.name = name
+        self.restarts = 0
+        self.process: Process | None = None
+        self._start = start
+        self._report = report
+        self._stopping = threading.Event()
+        self._died = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name=f"keep {name}", daemon=True)
+
+    def start(self) -> None:
+        """Start it for the first time; what goes wrong is raised."""
+        self.process = self._start(0, self._ended)
+        self._keeper.start()
+
+    def stop(self, grace_seconds: float, number: int = signal.SIGTERM) -> None:
+        """End it for good."""
+        self._stopping.set()
+        self._died.set()
+        if self._keeper.is_alive():
+            self._keeper.join(grace_seconds)
+        if self.process:
+            self.process.stop(grace_seconds, number)
+
+    def _ended(self, status: int) -> None:
+        if not self._stopping.is_set():
+            how = f"by signal {-status}" if status < 0 else f"with status {status}"
+            self._report(f"{self.name} ended {how}")
+        self._died.set()
+
+    def _keep(self) -> None:
+        deaths, began = 0, time.monotonic()
+        while True:
+            self._died.wait()
+            if time.monotonic() - began > _STABLE_SECONDS:
+                deaths = 0
+            if self._stopping.wait(_BACKOFF_SECONDS[min(deaths, len(_BACKOFF_SECONDS) - 1)]):
+                return
+            self._died.clear()
+            deaths += 1
+            began = time.monotonic()
+            self.restarts += 1
+            try:
+                self.process = self._start(self.restarts, self._ended)
+                self._report(f"{self.name} runs again")
+            except Exception as error:
+                self._report(f"{self.name} could not be started again: {error}")
+                self._died.set()
+
+
+@functools.cache
+def _dying_with_us() -> tuple[str, ...]:
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
