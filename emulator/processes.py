@@ -105,7 +105,7 @@ class Process:
         """Its exit status, negative for a signal; None while it runs."""
         return self._process.returncode
 
-    def signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         """Send a signal to the process itself, if it runs."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
@@ -123,7 +123,7 @@ class Process:
 
     def stop(self, grace_seconds: float, number: int = signal.SIGTERM) -> None:
         """Ask it to end, wait, and kill what is left."""
-        self.signal(number)
+        self.send_signal(number)
         self.join(grace_seconds)
         self.kill()
         self.join(KILL_TIMEOUT_SECONDS)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 CRD: Final = "CustomResourceDefinition"
+NAMESPACED: Final = "Namespaced"
+CLUSTER: Final = "Cluster"
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,17 @@ class Resource:
     version: str
     kind: str
     plural: str
-    namespaced: bool = True
+    scope: str = NAMESPACED
+    """NAMESPACED or CLUSTER."""
     short_names: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
     """`status`, `scale`, ..."""
     categories: tuple[str, ...] = ()
+
+    @property
+    def namespaced(self) -> bool:
+        """Whether its objects are in namespaces."""
+        return self.scope == NAMESPACED
 
     @property
     def api_version(self) -> str:
@@ -61,66 +69,66 @@ _ADMISSION: Final = "admissionregistration.k8s.io"
 _STORAGE: Final = "storage.k8s.io"
 
 BUILT_IN: Final = (
-    Resource("", "v1", "Namespace", "namespaces", False, ("ns",), _STATUS),
-    Resource("", "v1", "Node", "nodes", False, ("no",), _STATUS),
+    Resource("", "v1", "Namespace", "namespaces", CLUSTER, ("ns",), _STATUS),
+    Resource("", "v1", "Node", "nodes", CLUSTER, ("no",), _STATUS),
     Resource(
-        *("", "v1", "Pod", "pods", True, ("po",)),
+        *("", "v1", "Pod", "pods", NAMESPACED, ("po",)),
         subresources=("status", "log", "eviction", "binding"),
         categories=_ALL,
     ),
-    Resource("", "v1", "Service", "services", True, ("svc",), _STATUS, _ALL),
-    Resource("", "v1", "Endpoints", "endpoints", True, ("ep",)),
-    Resource("", "v1", "ConfigMap", "configmaps", True, ("cm",)),
+    Resource("", "v1", "Service", "services", NAMESPACED, ("svc",), _STATUS, _ALL),
+    Resource("", "v1", "Endpoints", "endpoints", NAMESPACED, ("ep",)),
+    Resource("", "v1", "ConfigMap", "configmaps", NAMESPACED, ("cm",)),
     Resource("", "v1", "Secret", "secrets"),
-    Resource("", "v1", "ServiceAccount", "serviceaccounts", True, ("sa",)),
-    Resource("", "v1", "Event", "events", True, ("ev",)),
-    Resource("", "v1", "PersistentVolume", "persistentvolumes", False, ("pv",), _STATUS),
-    Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True, ("pvc",), _STATUS),
-    Resource("", "v1", "ReplicationController", "replicationcontrollers", True, ("rc",), _SCALED, _ALL),
-    Resource("", "v1", "ResourceQuota", "resourcequotas", True, ("quota",), _STATUS),
-    Resource("", "v1", "LimitRange", "limitranges", True, ("limits",)),
+    Resource("", "v1", "ServiceAccount", "serviceaccounts", NAMESPACED, ("sa",)),
+    Resource("", "v1", "Event", "events", NAMESPACED, ("ev",)),
+    Resource("", "v1", "PersistentVolume", "persistentvolumes", CLUSTER, ("pv",), _STATUS),
+    Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", NAMESPACED, ("pvc",), _STATUS),
+    Resource("", "v1", "ReplicationController", "replicationcontrollers", NAMESPACED, ("rc",), _SCALED, _ALL),
+    Resource("", "v1", "ResourceQuota", "resourcequotas", NAMESPACED, ("quota",), _STATUS),
+    Resource("", "v1", "LimitRange", "limitranges", NAMESPACED, ("limits",)),
     Resource("", "v1", "PodTemplate", "podtemplates"),
-    Resource("apps", "v1", "Deployment", "deployments", True, ("deploy",), _SCALED, _ALL),
-    Resource("apps", "v1", "ReplicaSet", "replicasets", True, ("rs",), _SCALED, _ALL),
-    Resource("apps", "v1", "StatefulSet", "statefulsets", True, ("sts",), _SCALED, _ALL),
-    Resource("apps", "v1", "DaemonSet", "daemonsets", True, ("ds",), _STATUS, _ALL),
+    Resource("apps", "v1", "Deployment", "deployments", NAMESPACED, ("deploy",), _SCALED, _ALL),
+    Resource("apps", "v1", "ReplicaSet", "replicasets", NAMESPACED, ("rs",), _SCALED, _ALL),
+    Resource("apps", "v1", "StatefulSet", "statefulsets", NAMESPACED, ("sts",), _SCALED, _ALL),
+    Resource("apps", "v1", "DaemonSet", "daemonsets", NAMESPACED, ("ds",), _STATUS, _ALL),
     Resource("apps", "v1", "ControllerRevision", "controllerrevisions"),
-    Resource("batch", "v1", "Job", "jobs", True, (), _STATUS, _ALL),
-    Resource("batch", "v1", "CronJob", "cronjobs", True, ("cj",), _STATUS, _ALL),
+    Resource("batch", "v1", "Job", "jobs", NAMESPACED, (), _STATUS, _ALL),
+    Resource("batch", "v1", "CronJob", "cronjobs", NAMESPACED, ("cj",), _STATUS, _ALL),
     Resource(
-        *("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", True, ("hpa",)),
+        *("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", NAMESPACED, ("hpa",)),
         subresources=_STATUS,
         categories=_ALL,
     ),
-    Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", True, ("pdb",), _STATUS),
+    Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", NAMESPACED, ("pdb",), _STATUS),
     Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
-    Resource("events.k8s.io", "v1", "Event", "events", True, ("ev",)),
+    Resource("events.k8s.io", "v1", "Event", "events", NAMESPACED, ("ev",)),
     Resource("coordination.k8s.io", "v1", "Lease", "leases"),
-    Resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", True, ("netpol",)),
-    Resource("networking.k8s.io", "v1", "Ingress", "ingresses", True, ("ing",), _STATUS),
-    Resource("networking.k8s.io", "v1", "IngressClass", "ingressclasses", False),
-    Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", False, ("pc",)),
-    Resource("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", False),
-    Resource(_STORAGE, "v1", "StorageClass", "storageclasses", False, ("sc",)),
-    Resource(_STORAGE, "v1", "VolumeAttachment", "volumeattachments", False, (), _STATUS),
-    Resource(_STORAGE, "v1", "CSIDriver", "csidrivers", False),
-    Resource(_STORAGE, "v1", "CSINode", "csinodes", False),
-    Resource(_RBAC, "v1", "ClusterRole", "clusterroles", False),
-    Resource(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", False),
+    Resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", NAMESPACED, ("netpol",)),
+    Resource("networking.k8s.io", "v1", "Ingress", "ingresses", NAMESPACED, ("ing",), _STATUS),
+    Resource("networking.k8s.io", "v1", "IngressClass", "ingressclasses", CLUSTER),
+    Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", CLUSTER, ("pc",)),
+    Resource("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", CLUSTER),
+    Resource(_STORAGE, "v1", "StorageClass", "storageclasses", CLUSTER, ("sc",)),
+    Resource(_STORAGE, "v1", "VolumeAttachment", "volumeattachments", CLUSTER, (), _STATUS),
+    Resource(_STORAGE, "v1", "CSIDriver", "csidrivers", CLUSTER),
+    Resource(_STORAGE, "v1", "CSINode", "csinodes", CLUSTER),
+    Resource(_RBAC, "v1", "ClusterRole", "clusterroles", CLUSTER),
+    Resource(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", CLUSTER),
     Resource(_RBAC, "v1", "Role", "roles"),
     Resource(_RBAC, "v1", "RoleBinding", "rolebindings"),
     Resource(
-        *(_ADMISSION, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", False),
+        *(_ADMISSION, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", CLUSTER),
         subresources=_STATUS,
     ),
     Resource(
-        _ADMISSION, "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", False
+        _ADMISSION, "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", CLUSTER
     ),
-    Resource(_ADMISSION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", False),
-    Resource(_ADMISSION, "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", False),
-    Resource("apiregistration.k8s.io", "v1", "APIService", "apiservices", False, (), _STATUS),
+    Resource(_ADMISSION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", CLUSTER),
+    Resource(_ADMISSION, "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", CLUSTER),
+    Resource("apiregistration.k8s.io", "v1", "APIService", "apiservices", CLUSTER, (), _STATUS),
     Resource(
-        *("apiextensions.k8s.io", "v1", CRD, "customresourcedefinitions", False, ("crd", "crds")),
+        *("apiextensions.k8s.io", "v1", CRD, "customresourcedefinitions", CLUSTER, ("crd", "crds")),
         subresources=_STATUS,
         categories=("api-extensions",),
     ),
@@ -164,7 +172,7 @@ class Resources:
                 version["name"],
                 names["kind"],
                 names["plural"],
-                spec["scope"] == "Namespaced",
+                spec["scope"],
                 tuple(names.get("shortNames") or ()),
                 tuple(version.get("subresources") or ()),
                 tuple(names.get("categories") or ()),
