@@ -3,7 +3,6 @@
 ENVIRONMENT ?= local
 PYTHON ?= python3
 BIN := .venv/bin
-PACKAGES := infra emulator rehearsal pinwheel
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test lint format bench golden picture lock clean
@@ -14,10 +13,12 @@ help: ## Show this
 setup: ## Create .venv with the locked dependencies and the pinwheel command (skipped when done)
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
 
-up: setup ## Rehearse ENVIRONMENT (local) and leave it running; Ctrl-C stops everything
-	@exec $(BIN)/pinwheel up $(ENVIRONMENT)
+up: setup ## Rehearse ENVIRONMENT (local) and leave it running (KEEP=1 keeps its data); Ctrl-C stops everything
+	@sh scripts/mysql.sh
+	@exec $(BIN)/pinwheel up $(ENVIRONMENT) $(if $(KEEP),--keep)
 
 test: lint ## Set up, check the code, and run the whole test suite
+	@sh scripts/mysql.sh
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 lint: setup ## Style, types and the direction of imports
@@ -28,8 +29,10 @@ lint: setup ## Style, types and the direction of imports
 format: setup ## Put the code in the one style
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-bench: setup ## Time the rehearsal against bare mocks, and its growth with services
+bench: setup ## Time the rehearsal against bare mocks, the Kubernetes API, and a whole `up`
 	@$(BIN)/python -m rehearsal.benchmark
+	@$(BIN)/python -m emulator.cluster.benchmark
+	@$(BIN)/python -m pinwheel.benchmark
 
 golden: setup ## Renew tests/golden after a change of infra; review the diff
 	@$(BIN)/python -m tests.golden.renew

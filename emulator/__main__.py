@@ -1,7 +1,7 @@
 """The emulator's process: `python -m emulator`. People use `pinwheel`, which starts it for them.
 
 It reports once on stdout, in one JSON line: `{"port": ..., "pid": ...}` when it is ready, or
-`{"error": ..., "message": ..., "remedy": ...}`. It ends when its stdin does.
+`{"error": ..., "message": ..., "remedy": ...}`. It ends when its stdin does, after what stands behind it has ended.
 """
 
 import argparse
@@ -9,13 +9,16 @@ import errno
 import gc
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from emulator import model_files
+from emulator.backing import Backing, present, use
 from emulator.process import EmulatorError, PortInUseError, require_loopback
 
 LISTEN_BACKLOG = 256
@@ -28,10 +31,13 @@ def main() -> int:
     parser.add_argument("--region", required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--backed", type=Path, help="directory of real processes behind the services")
+    parser.add_argument("--keep", action="store_true", help="go on with the data that is there")
+    parser.add_argument("--images", type=Path, help="directory of the project's own images")
     arguments = parser.parse_args()
 
     threading.Thread(target=exit_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: leave())
     try:
         require_loopback(arguments.host)
         # Bound before the slow imports: a port in use is reported in a moment.
@@ -45,16 +51,58 @@ def main() -> int:
     configure_moto(arguments.account, arguments.region, listener.getsockname()[1])
     from emulator.server import serve  # noqa: PLC0415 - imports moto, which reads the environment set above
 
+    if arguments.backed:
+        host, port = listener.getsockname()[:2]
+        put_in_place(
+            Backing(
+                arguments.backed,
+                f"http://{host}:{port}",
+                arguments.account,
+                arguments.region,
+                keep=arguments.keep,
+                images=arguments.images,
+            )
+        )
     serve(listener, on_ready=lambda: report(port=listener.getsockname()[1], pid=os.getpid()))
     return 0
 
 
+def put_in_place(backing: Backing) -> None:
+    """Let real processes stand behind the services that can have them."""
+    from emulator import keeping  # noqa: PLC0415 - these import moto
+    from emulator.eks import api_server  # noqa: PLC0415
+    from emulator.kafka import server as kafka_server  # noqa: PLC0415
+    from emulator.rds import server as rds_server  # noqa: PLC0415
+
+    if not backing.keep:
+        shutil.rmtree(backing.directory / "data", ignore_errors=True)
+    use(backing)
+    for part in (rds_server, kafka_server, api_server, keeping):  # the database takes longest to start
+        part.install(backing)
+
+
+_leaving = threading.Lock()
+
+
+def leave() -> None:
+    """End what stands behind the services, if anything does, and this process. All else is in memory."""
+    if _leaving.acquire(blocking=False):
+        backing = present()
+        try:
+            if backing:
+                backing.stop()
+                if not backing.keep:
+                    shutil.rmtree(backing.directory / "data", ignore_errors=True)
+        finally:
+            os._exit(0)
+
+
 def exit_with_parent() -> None:
-    """Wait for the end of stdin, whose other end the parent holds, and leave at once: all state is in memory."""
+    """Wait for the end of stdin, whose other end the parent holds, and leave."""
     # Not sys.stdin, whose lock this thread would hold when the interpreter ends.
     while os.read(0, 4096):
         pass
-    os._exit(0)
+    leave()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -51,9 +51,12 @@ class Backing:
         self._at_stop.append(action)
 
     def stop(self) -> None:
-        """End everything."""
+        """End everything; what goes wrong with one part is reported, and the others are ended all the same."""
         while self._at_stop:
-            self._at_stop.pop()()
+            try:
+                self._at_stop.pop()()
+            except Exception as error:
+                self.report(f"while stopping: {error!r}")
 
     def report(self, text: str) -> None:
         """Tell people of something: the emulator's stderr is its log."""

@@ -19,6 +19,7 @@ class InstanceType:
     memory_mib: int
     gpus: int
     architecture: str
+    instance_store_gb: int = 0
 
     @property
     def pods(self) -> int:
@@ -73,6 +74,7 @@ def _instance_type(name: str, data: Any) -> InstanceType:
         memory_mib=data["MemoryInfo"]["SizeInMiB"],
         gpus=sum(gpu["Count"] for gpu in data.get("GpuInfo", {}).get("Gpus", [])),
         architecture="arm64" if "arm64" in architectures else "x86_64",
+        instance_store_gb=data.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0),
     )
 
 

@@ -64,10 +64,15 @@ class Operations(BaseResponse):
                 raise self.invalid(problem)
             return super().call_action()
         except OperationError as error:
-            metadata: Any = model.shape_for(error.code).metadata
-            status = metadata["error"]["httpStatusCode"]
-            headers, body = error_body(str(model.protocol), status, error.code, error.message)
-            return status, dict(headers), body
+            return self.refusal(error)
+
+    def refusal(self, error: OperationError) -> tuple[int, dict[str, str], bytes]:
+        """The answer that tells of an error."""
+        model = get_service_model(self.boto3_service_name)
+        metadata: Any = model.shape_for(error.code).metadata
+        status = metadata["error"]["httpStatusCode"]
+        headers, body = error_body(str(model.protocol), status, error.code, error.message)
+        return status, dict(headers), body
 
     def invalid(self, message: str) -> OperationError:
         """The service's error for bad input, to be raised."""

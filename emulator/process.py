@@ -14,12 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
 READY_TIMEOUT_SECONDS: Final = 60.0
 STOP_TIMEOUT_SECONDS: Final = 5.0
+BACKED_STOP_TIMEOUT_SECONDS: Final = 40.0
+"""With real processes behind it: a database that is asked to end writes first, pods have a grace period."""
 
 CREDENTIALS: Final = {
     "aws_access_key_id": "AKIAREHEARSAL0000000",
@@ -82,6 +85,25 @@ def client_environment(endpoint: str, region: str) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class BackedBy:
+    """Real processes behind the services that carry data: brokers, databases, clusters."""
+
+    directory: Path
+    """Where they keep their data, logs and registry; see `emulator.backing`."""
+    keep: bool = False
+    """Whether they go on with what is there, and leave it at the end."""
+    images: Path | None = None
+    """Where the project's own images are; see `emulator.cluster.kubelet.images`."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Of the child's command line."""
+        keep = ("--keep",) if self.keep else ()
+        images = ("--images", str(self.images)) if self.images else ()
+        return ("--backed", str(self.directory), *keep, *images)
+
+
 class Emulator:
     """An emulated AWS account and region, listening on loopback while the context is open.
 
@@ -96,16 +118,26 @@ class Emulator:
         host: a loopback address or `localhost`.
         port: a TCP port; 0 is any free one.
         log: file that the child's stderr is appended to (nothing while all goes well).
+        backing: what stands behind the services that carry data; by default nothing does, and they only
+            describe.
     """
 
     def __init__(
-        self, account: str, region: str, host: str = "127.0.0.1", port: int = 0, log: Path | None = None
+        self,
+        account: str,
+        region: str,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        log: Path | None = None,
+        *,
+        backing: BackedBy | None = None,
     ) -> None:
         self.account = account
         self.region = region
         self.host = host
         self.port = port
         self.log = log
+        self.backing = backing
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
         self._started_at = 0.0
@@ -148,6 +180,7 @@ class Emulator:
                 *(sys.executable, "-m", "emulator"),
                 *("--account", self.account, "--region", self.region),
                 *("--host", self.host, "--port", str(self.port)),
+                *(self.backing.arguments if self.backing else ()),
             ],
             # The child reads stdin until EOF, which it sees when this process ends, even by kill -9.
             stdin=subprocess.PIPE,
@@ -217,7 +250,7 @@ class Emulator:
                     with contextlib.suppress(OSError):
                         stream.close()
             try:
-                process.wait(STOP_TIMEOUT_SECONDS)
+                process.wait(BACKED_STOP_TIMEOUT_SECONDS if self.backing else STOP_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

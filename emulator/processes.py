@@ -15,6 +15,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,29 +23,49 @@ from typing import Any, Final
 import psutil
 
 KILL_TIMEOUT_SECONDS: Final = 5.0
+_starter: Final = ThreadPoolExecutor(1, thread_name_prefix="starter of processes")
+"""One thread starts all children: the kernel kills a child when the thread that started it ends."""
 _BACKOFF_SECONDS: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 3.0)
 """Before each restart in a row. A killed process is back within 5 seconds."""
+_CLOCK_TOLERANCE_SECONDS: Final = 2.0
+"""A process's start time is reckoned from the boot time, which moves when the clock is set."""
 _STABLE_SECONDS: Final = 10.0
 """Of running, after which earlier deaths are forgotten."""
 
 
-@dataclass(frozen=True)
-class Registered:
-    """What the registry tells of a process. `started`, in seconds since the epoch, tells it from a later one."""
+@dataclass
+class Member:
+    """One process of a world. Its start time tells it from a later process with the same id."""
 
     name: str
     pid: int
     started: float
+    """Seconds since the epoch."""
     details: dict[str, Any] = field(default_factory=dict)
     """Where it listens, how often it was restarted, ...: for people."""
 
+    @classmethod
+    def of(cls, name: str, pid: int, details: Mapping[str, Any] | None = None) -> "Member":
+        """The member that runs as `pid` now."""
+        return cls(name, pid, psutil.Process(pid).create_time(), dict(details or {}))
 
-def registered(directory: Path) -> list[Registered]:
+    @property
+    def alive(self) -> bool:
+        """Whether this very process runs."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < _CLOCK_TOLERANCE_SECONDS
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+def registered(directory: Path) -> list[Member]:
     """All processes of a registry, by name; dead ones that nobody took out are among them."""
-    found: list[Registered] = []
+    found: list[Member] = []
     for path in sorted(directory.glob("*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError):  # just being written or taken out
-            found.append(Registered(**json.loads(path.read_text(encoding="utf-8"))))
+            found.append(Member(**json.loads(path.read_text(encoding="utf-8"))))
     return found
 
 
@@ -58,7 +79,7 @@ class Process:
         registry: directory of the registry, which exists.
         environment: the whole environment; this process's by default.
         directory: where it runs.
-        details: see `Registered`.
+        details: see `Member`.
         on_exit: called with the exit status (negative: the signal), in a thread, when it has ended.
     """
 
@@ -80,7 +101,8 @@ class Process:
         self._on_exit = on_exit
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - the command is ours or the object's, as a container's is
+            starting = _starter.submit(
+                subprocess.Popen[bytes],  # the command is ours or the object's, as a container's is
                 [*_dying_with_us(), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -90,6 +112,7 @@ class Process:
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
             )
+            self._process = starting.result()
         self.pid = self._process.pid
         self._register(details or {})
         self._waiter = threading.Thread(target=self._wait, name=f"wait for {name}", daemon=True)
@@ -129,20 +152,21 @@ class Process:
         self.join(KILL_TIMEOUT_SECONDS)
 
     def _wait(self) -> None:
+        if hasattr(os, "waitid"):  # before its id can be given to another process; macOS lacks it
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            self.kill()  # what it started and left behind in its session
         status = self._process.wait()
-        self.kill()  # what it started and left behind in its session
         self._file.unlink(missing_ok=True)
         if self._on_exit:
             self._on_exit(status)
 
     def _register(self, details: Mapping[str, Any]) -> None:
         try:
-            started = psutil.Process(self.pid).create_time()
-        except psutil.NoSuchProcess:
-            started = time.time()
-        told = asdict(Registered(self.name, self.pid, started, dict(details)))
+            member = Member.of(self.name, self.pid, details)
+        except psutil.NoSuchProcess:  # ended already, as the waiter will find
+            return
         partial = self._file.with_suffix(".partial")
-        partial.write_text(json.dumps(told), encoding="utf-8")
+        partial.write_text(json.dumps(asdict(member)), encoding="utf-8")
         partial.replace(self._file)
 
 

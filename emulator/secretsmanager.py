@@ -5,6 +5,8 @@ from typing import Any
 
 from moto.secretsmanager.responses import SecretsManagerResponse
 
+from emulator.rds.backend import renew
+
 
 class EmulatedSecretsManagerResponse(SecretsManagerResponse):
     """Secrets Manager with rotation rules as they were given."""
@@ -17,6 +19,8 @@ class EmulatedSecretsManagerResponse(SecretsManagerResponse):
         if rules:
             secret.rotation_enabled = True
             secret.emulated_rotation_rules = rules
+        if secret.owning_service == "rds":
+            renew(secret)
         return answer
 
     def describe_secret(self) -> str:

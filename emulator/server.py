@@ -2,18 +2,21 @@
 
 Three things differ from moto's own server. Requests of services whose every URL goes to one handler (all
 but S3 and a few) skip Flask's routing. One lock lets one operation run at a time: moto's backends are not
-written for threads, and with one interpreter lock nothing is lost. And whatever goes wrong becomes an AWS
-error that says what was wrong: see `emulator.errors`.
+written for threads, and with one interpreter lock nothing is lost; what takes long is answered after it is
+released: see `emulator.later`. And whatever goes wrong becomes an AWS error that says what was wrong: see
+`emulator.errors`.
 """
 
 import gc
 import importlib
 import os
+import re
 import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from moto import backends
@@ -23,19 +26,23 @@ from moto.core.responses import BaseResponse
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import SIGNING_ALIASES, DomainDispatcherApplication, create_backend_app
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
+from waitress.task import WSGITask
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from emulator import corrections, refusals
 from emulator.identifiers import Seeding
+from emulator.later import AnswerLater
 from emulator.services import PRELOADED, own_handler
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """Larger requests are answered 413. An S3 client splits uploads into parts far smaller than this."""
-THREADS: Final = 16
-"""Connections served at once; operations still run one at a time."""
+THREADS: Final = 32
+"""Connections served at once; operations still run one at a time. Half of them can wait for functions that run,
+whose own requests the others answer: see `emulator.functions`."""
 SWITCH_INTERVAL_SECONDS: Final = 0.0005
 """How long a thread keeps the interpreter while another waits. Python's 5 ms would add that much to every
 request that comes while backends are still being imported in the background."""
@@ -45,6 +52,8 @@ _ROUTED_BY_MORE_THAN_SERVICE: Final = {
     *("execute-api", "mediastore", "budgets", "cloudfront", "aidevops", "dsql", "s3vectors", "memorydb"),
 }
 """Signing names that moto's dispatcher tells apart by path or header as well: they keep its way."""
+
+_METADATA_HEADER: Final = re.compile(rb"^X-Amz-Meta-[^:]+", re.MULTILINE)
 
 Handler = Callable[[Request, str, dict[str, str]], Any]
 
@@ -67,20 +76,19 @@ class Application(DomainDispatcherApplication):
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request; never raises."""
         environ.setdefault("RAW_URI", environ.get("REQUEST_URI", ""))  # where moto looks for undecoded paths
-        if not self.one_at_a_time.acquire(timeout=LOCK_TIMEOUT_SECONDS):
-            busy = refusals.busy(environ, LOCK_TIMEOUT_SECONDS)
-            return busy(environ, start_response)
         try:
-            response = self._answer(environ)
-        except HTTPException as error:
-            response = refusals.from_http_exception(environ, error)
-        except Exception as error:
-            response = refusals.from_exception(environ, error)
-            if response.status_code != 501:  # noqa: PLR2004
-                traceback.print_exc(file=sys.stderr)
+            response = self._under_lock(environ)
+        except AnswerLater as later:
+            response = _whatever_happens(environ, partial(_finished, environ, later))
+        return response(environ, start_response)
+
+    def _under_lock(self, environ: dict[str, Any]) -> Response:
+        if not self.one_at_a_time.acquire(timeout=LOCK_TIMEOUT_SECONDS):
+            return refusals.busy(environ, LOCK_TIMEOUT_SECONDS)
+        try:
+            return _whatever_happens(environ, partial(self._answer, environ))
         finally:
             self.one_at_a_time.release()
-        return response(environ, start_response)
 
     def _answer(self, environ: dict[str, Any]) -> Response:
         service = refusals.signing_name(environ)
@@ -122,6 +130,35 @@ class Application(DomainDispatcherApplication):
         return None
 
 
+def _whatever_happens(environ: dict[str, Any], answer: Callable[[], Response]) -> Response:
+    """The answer, or the AWS error that what goes wrong with it becomes."""
+    try:
+        return answer()
+    except AnswerLater:
+        raise
+    except HTTPException as error:
+        return refusals.from_http_exception(environ, error)
+    except Exception as error:
+        response = refusals.from_exception(environ, error)
+        if response.status_code != 501:  # noqa: PLR2004
+            traceback.print_exc(file=sys.stderr)
+        return response
+
+
+def _finished(environ: dict[str, Any], later: AnswerLater) -> Response:
+    status, headers, body = later.answer()
+    return refusals.checked(environ, Response(body, status, dict(headers)))
+
+
+class Task(WSGITask):
+    """A response whose `x-amz-meta-` headers keep their case: SDKs show it to people, and S3 has it low."""
+
+    def build_response_header(self) -> bytes:
+        """The status line and the headers."""
+        built: bytes = super().build_response_header()
+        return _METADATA_HEADER.sub(lambda found: found[0].lower(), built)
+
+
 def _backend(name: Any) -> Any:
     """moto's backend of the emulated account and region, where the requests will look for it."""
     of_account: BackendDict[Any] = backends.get_backend(name)
@@ -150,6 +187,7 @@ def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     corrections.apply()
     application = Application()
+    HTTPChannel.task_class = Task
     server = create_server(
         application,
         sockets=[listener],

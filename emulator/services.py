@@ -17,10 +17,11 @@ OWN: Final = {
     "kafka": "emulator.kafka.responses:KafkaResponse",
     "kafkaconnect": "emulator.kafkaconnect.responses:KafkaConnectResponse",
     "rds": "emulator.rds.responses:EmulatedRdsResponse",
+    "rds-data": "emulator.rds.data_api:DataApi",
     "glue": "emulator.glue.responses:EmulatedGlueResponse",
     "backup": "emulator.backup:EmulatedBackupResponse",
     "kms": "emulator.kms:EmulatedKmsResponse",
-    "lambda": "emulator.functions:EmulatedLambdaResponse",
+    "lambda": "emulator.functions.responses:EmulatedLambdaResponse",
     "secretsmanager": "emulator.secretsmanager:EmulatedSecretsManagerResponse",
 }
 """By signing name: module and class of the services that this package answers or extends."""

@@ -98,11 +98,18 @@ def up(
     ] = None,
     json: Json = None,
     environments: Directory = None,
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Go on with the data of the last time, and leave it at the end.")
+    ] = False,
 ) -> int:
-    """Rehearse an environment and leave the emulated AWS running. Ctrl-C stops everything."""
+    """Rehearse an environment and leave it running, with real brokers, databases and pods behind it.
+
+    Ctrl-C stops everything.
+    """
     from pinwheel import up as command  # noqa: PLC0415
 
-    return command.up(environment, port, json, environments, debug=context.obj)
+    return command.up(environment, port, json, environments, keep=keep, debug=context.obj)
 
 
 @app.command()
@@ -114,11 +121,15 @@ def down() -> int:
 
 
 @app.command()
-def status() -> int:
-    """Show what is up. Exit code 0 when something is, else 1."""
-    from pinwheel import up as command  # noqa: PLC0415
+def status(
+    *,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every second.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> int:
+    """Show what is up: AWS, brokers, databases, nodes and pods. Exit code 0 when something is, else 1."""
+    from pinwheel import status as command  # noqa: PLC0415
 
-    return command.status()
+    return command.status(watch=watch, as_json=json)
 
 
 @app.command()

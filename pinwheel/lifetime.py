@@ -81,15 +81,15 @@ def _say(line: str) -> None:
         os.write(2, f"{chr(27) + '[?25h' if terminal else ''}\n{line}\n".encode())
 
 
-def end_process(pid: int) -> None:
-    """Ask a process to end, kill it if it does not, and return when it is gone."""
+def end_process(pid: int, timeout: float = STOP_TIMEOUT_SECONDS) -> None:
+    """Ask a process to end, kill it if it does not within `timeout` seconds, and return when it is gone."""
     import psutil  # noqa: PLC0415 - needed only now, and not by `pinwheel --help`
 
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         process.terminate()
         try:
-            process.wait(STOP_TIMEOUT_SECONDS)
+            process.wait(timeout)
         except psutil.TimeoutExpired:
             process.kill()
             process.wait(STOP_TIMEOUT_SECONDS)

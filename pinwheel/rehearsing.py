@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emulator.process import Emulator, EmulatorDiedError, EmulatorError
+from emulator.process import BACKED_STOP_TIMEOUT_SECONDS, BackedBy, Emulator, EmulatorDiedError, EmulatorError
 from pinwheel import lifetime
 from pinwheel.progress import Progress
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def started_emulator(
-    environment: "Environment", port: int = 0, log: Path | None = None
+    environment: "Environment", port: int = 0, log: Path | None = None, backing: BackedBy | None = None
 ) -> Generator[Emulator]:
     """An emulator of the environment's account and region, starting; gone with the context or a signal."""
-    emulator = Emulator(environment.account, environment.region, port=port, log=log)
+    emulator = Emulator(environment.account, environment.region, port=port, log=log, backing=backing)
     with lifetime.at_signal(lambda: _end(emulator)):
         try:
             emulator.start()
@@ -33,7 +33,9 @@ def started_emulator(
 
 def _end(emulator: Emulator) -> None:
     with contextlib.suppress(EmulatorError):  # not started yet
-        lifetime.end_process(emulator.pid)
+        lifetime.end_process(
+            emulator.pid, BACKED_STOP_TIMEOUT_SECONDS if emulator.backing else lifetime.STOP_TIMEOUT_SECONDS
+        )
 
 
 def load_programs(layers: Sequence[str]) -> None:

@@ -1,7 +1,9 @@
-"""`pinwheel up`, `down` and `status`: the rehearsed world, left running in the foreground."""
+"""`pinwheel up` and `down`: the rehearsed world, left running in the foreground."""
 
 import os
 import re
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,10 +13,17 @@ import psutil
 from rich.console import Console
 
 from emulator.__main__ import listen
-from emulator.process import Emulator, EmulatorDiedError, client_environment
+from emulator.process import (
+    BackedBy,
+    Emulator,
+    EmulatorDiedError,
+    PortInUseError,
+    client_environment,
+)
 from infra.environment import Emulator as EmulatorSettings
 from pinwheel import environments, world
 from pinwheel.errors import ExitCode
+from pinwheel.overview import KUBECONFIG, Overview, Pod, gather
 from pinwheel.progress import Progress
 from pinwheel.rehearse_command import STDOUT, present, require_graph_file
 from pinwheel.rehearsing import load_programs, rehearse_in, started_emulator
@@ -25,6 +34,8 @@ if TYPE_CHECKING:
     from rehearsal.rehearse import Rehearsal
 
 DEFAULT_PORT: Final = 4588
+_SETTLE_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.2
 
 _MISLEADS: Final = re.compile(
     "AWS_(PROFILE|DEFAULT_PROFILE|SESSION_TOKEN|CONFIG_FILE|IGNORE_CONFIGURED_ENDPOINT_URLS|ENDPOINT_URL_.+)"
@@ -33,37 +44,72 @@ _MISLEADS: Final = re.compile(
 
 
 def up(
-    name: str, port: int | None, graph_file: str | None, directory: Path | None, *, debug: bool
+    name: str,
+    port: int | None,
+    graph_file: str | None,
+    directory: Path | None,
+    *,
+    keep: bool,
+    debug: bool,
 ) -> ExitCode:
     """Rehearse `name` and leave its world running until a signal ends this process.
 
-    Returns only when the rehearsal does not pass; raises EmulatorDiedError when the emulator ends.
+    With `keep` it goes on with the data of the last time, and leaves its own. Returns only when the rehearsal
+    does not pass; raises EmulatorDiedError when the emulator ends.
     """
     environment = environments.load(name, directory)
     require_graph_file(graph_file)
     out = Console(stderr=graph_file == STDOUT)
     log = Console(stderr=True)
     here = World(environment.name, environment.region, [Member.of(world.UP, os.getpid())])
+    state = world.state_directory()
     with world.claimed(here) as notes:
-        for note in notes:
+        port, taken = _port(environment, port)
+        for note in (*notes, *taken):
             log.print(note, highlight=False, soft_wrap=True)
-        port = _port(environment) if port is None else port
-        listen("127.0.0.1", port).close()  # a port in use is told at once rather than after the imports
-        with started_emulator(environment, port, log=world.state_directory() / "emulator.log") as emulator:
+        backing = BackedBy(state, keep=keep, images=environments.ROOT / "services")
+        with started_emulator(environment, port, log=state / "emulator.log", backing=backing) as emulator:
             result = _rehearsed(here, emulator, environment, log)
             code = present(result, graph_file, debug=debug)
             if code is not ExitCode.PASSED:
                 return code
             here.outputs = contracts(result)
             world.write(here)
-            for line in introduction(here):
+            seen = _settled(here, log)
+            for line in introduction(here, seen):
                 out.print(line, highlight=False, markup=False, soft_wrap=True)
             raise _ended(emulator)
 
 
-def _port(environment: "Environment") -> int:
+def _port(environment: "Environment", asked: int | None) -> tuple[int, list[str]]:
+    """The port of the endpoint, and what to say of it. One that was asked for must be free (PortInUseError)."""
+    if asked is not None:
+        listen("127.0.0.1", asked).close()  # told at once rather than after the imports
+        return asked, []
     of_environment = urlsplit(environment.emulator.endpoint).port if environment.emulator else None
-    return of_environment or DEFAULT_PORT
+    port = of_environment or DEFAULT_PORT
+    try:
+        listen("127.0.0.1", port).close()
+    except PortInUseError:
+        return 0, [f"Port {port} is taken by another program; the AWS endpoint gets a free one."]
+    return port, []
+
+
+def _settled(here: World, log: Console) -> Overview:
+    """Wait until what the programs asked for runs; what does not within a while is in the notes."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    with Progress(log) as progress:
+        progress.phase("waiting for nodes and pods")
+        seen = gather(here)
+        expects_nodes = "cluster" in here.outputs
+        while not (seen.settled and (seen.nodes or not expects_nodes)) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+            seen = gather(here)
+    late = [f"{pod.namespace}/{pod.name}" for pod in seen.pods if not pod.settled]
+    late += [node.name for node in seen.nodes if not node.state.startswith("Ready")]
+    if late:
+        seen.notes.append(f"not ready yet: {', '.join(late)}; `pinwheel status --watch` shows more")
+    return seen
 
 
 def _rehearsed(here: World, emulator: Emulator, environment: "Environment", log: Console) -> "Rehearsal":
@@ -96,7 +142,7 @@ def contracts(result: "Rehearsal") -> dict[str, dict[str, object]]:
     return {layer.name: layer.outputs.get("contract", {}) for layer in result.layers}
 
 
-def introduction(here: World) -> Iterator[str]:
+def introduction(here: World, seen: Overview) -> Iterator[str]:
     """What to do now: the endpoint, the variables that lead clients to it, what is there, what to try."""
     yield ""
     yield f"{here.environment} is up: the AWS endpoint is {here.endpoint}"
@@ -113,11 +159,13 @@ def introduction(here: World) -> Iterator[str]:
     yield f"  export PYICEBERG_CATALOG__DEFAULT__S3__ENDPOINT={here.endpoint}"
     # Else it asks the real S3 for the bucket's region.
     yield f"  export PYICEBERG_CATALOG__DEFAULT__S3__REGION={here.region}"
+    if seen.nodes:
+        yield f"  export KUBECONFIG={world.state_directory() / KUBECONFIG}"
     yield ""
     yield "There are:"
-    for what, value in _things(here):
+    for what, value in things(here, seen):
         yield f"  {what:<18} {value}"
-    yield "S3 and Glue carry data. Brokers, database and cluster are names only so far: nothing answers there."
+    yield from (f"Note: {note}." for note in seen.notes)
     yield ""
     yield "Try next:"
     for command in next_commands(here):
@@ -126,19 +174,36 @@ def introduction(here: World) -> Iterator[str]:
     yield "Ctrl-C stops it all."
 
 
-def _things(here: World) -> Iterator[tuple[str, object]]:
+def things(here: World, seen: Overview) -> Iterator[tuple[str, object]]:
+    """What the programs put out, under the names that people know."""
     cluster, data = here.outputs.get("cluster", {}), here.outputs.get("data", {})
+    port = data.get("database_port")
+    writer, reader = (data.get(f"database_{role}_endpoint") for role in ("writer", "reader"))
     for what, value in (
         ("EKS cluster", cluster.get("name")),
+        ("Kubernetes API", cluster.get("endpoint")),
         ("Kafka cluster", data.get("kafka_cluster_arn")),
         ("Kafka brokers", data.get("kafka_bootstrap_brokers_iam")),
-        ("database writer", data.get("database_writer_endpoint")),
-        ("database reader", data.get("database_reader_endpoint")),
+        ("MySQL writer", f"{writer}:{port}" if writer else None),
+        ("MySQL reader", f"{reader}:{port}" if reader else None),
         ("lake bucket", data.get("lake_bucket")),
         ("Glue database", data.get("lake_database")),
+        ("nodes", _counted(Counter(node.pool for node in seen.nodes))),
+        ("pods", _counted(Counter(_kind(pod) for pod in seen.pods))),
     ):
         if value:
             yield what, value
+    yield from ((f"service {name}", url) for name, url in seen.services)
+
+
+def _kind(pod: Pod) -> str:
+    if not pod.settled:
+        return "not ready"
+    return "placeholders (images that are not ours)" if pod.placeholder else "of our images"
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def next_commands(here: World) -> Iterator[str]:
@@ -146,7 +211,7 @@ def next_commands(here: World) -> Iterator[str]:
     cluster, data = here.outputs.get("cluster", {}), here.outputs.get("data", {})
     aws = f".venv/bin/aws --endpoint-url {here.endpoint}"
     if cluster:
-        yield f"{aws} eks describe-cluster --name {cluster['name']}"
+        yield ".venv/bin/kubectl get pods --all-namespaces -o wide"
     if data:
         yield f"{aws} kafka get-bootstrap-brokers --cluster-arn {data['kafka_cluster_arn']}"
         yield f".venv/bin/pyiceberg list {data['lake_database']}"
@@ -166,25 +231,4 @@ def down() -> ExitCode:
         return ExitCode.PASSED
     world.stop(here)
     out.print(f"{here.environment} is down.", highlight=False)
-    return ExitCode.PASSED
-
-
-def status() -> ExitCode:
-    """Say what is up; PASSED when something is, else REFUSED."""
-    out = Console()
-    here = world.read()
-    if here is None or here.owner is None:
-        left = "; an earlier run left its state, which the next `pinwheel up` cleans" if here else ""
-        out.print(f"Nothing is up{left}. `make up` starts the local world.", highlight=False, soft_wrap=True)
-        return ExitCode.REFUSED
-    starting = "" if here.endpoint else " is starting"
-    out.print(f"{here.environment}{starting} ({here.region})", highlight=False)
-    lines = [f"  {'endpoint':<18} {here.endpoint}"] if here.endpoint else []
-    lines += [
-        f"  {member.name:<18} process {member.pid}{'' if member.alive else ', ended'}"
-        for member in here.members
-    ]
-    lines += [f"  {what:<18} {value}" for what, value in _things(here)]
-    for line in lines:
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
     return ExitCode.PASSED

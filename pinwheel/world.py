@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import psutil
 
+from emulator.processes import Member, registered
 from pinwheel import files, lifetime
 from pinwheel.environments import ROOT
 from pinwheel.errors import ExitCode, Failure, of_file
@@ -24,35 +25,9 @@ from pinwheel.errors import ExitCode, Failure, of_file
 STATE_VARIABLE: Final = "PINWHEEL_STATE"
 UP: Final = "pinwheel up"
 
-_CLOCK_TOLERANCE_SECONDS: Final = 2.0
-"""A process's start time is reckoned from the boot time, which moves when the clock is set."""
-_DOWN_TIMEOUT_SECONDS: Final = 15.0
+_DOWN_TIMEOUT_SECONDS: Final = 60.0
+"""A database writes before it ends, and pods have a grace period."""
 _POLL_SECONDS: Final = 0.05
-
-
-@dataclass
-class Member:
-    """One process of the world. Its start time tells it from a later process with the same id."""
-
-    name: str
-    pid: int
-    started: float
-    """Seconds since the epoch."""
-
-    @classmethod
-    def of(cls, name: str, pid: int) -> "Member":
-        """The member that runs as `pid` now."""
-        return cls(name, pid, psutil.Process(pid).create_time())
-
-    @property
-    def alive(self) -> bool:
-        """Whether this very process runs."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < _CLOCK_TOLERANCE_SECONDS
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
 
 
 @dataclass
@@ -76,6 +51,11 @@ class World:
 def state_directory() -> Path:
     """Where the state is: `.pinwheel` beside Pulumi.yaml, or what PINWHEEL_STATE names."""
     return Path(os.environ.get(STATE_VARIABLE) or ROOT / ".pinwheel").absolute()
+
+
+def backing_members() -> list[Member]:
+    """The real processes behind the emulated services, as their registry tells of them."""
+    return registered(state_directory() / "processes")
 
 
 def _file() -> Path:
@@ -149,7 +129,7 @@ def clean(earlier: World) -> str:
             f"stop it with `pinwheel down`, or start another: {STATE_VARIABLE}=DIR pinwheel up --port N",
             ExitCode.INFRASTRUCTURE,
         )
-    left = [member for member in earlier.members if member.alive]
+    left = [member for member in (*earlier.members, *backing_members()) if member.alive]
     for member in left:
         lifetime.end_process(member.pid)
     _file().unlink(missing_ok=True)
@@ -169,7 +149,7 @@ def stop(world: World) -> None:
         deadline = time.monotonic() + _DOWN_TIMEOUT_SECONDS
         while owner.alive and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-    for member in world.members:
+    for member in (*world.members, *backing_members()):
         if member.alive:
             lifetime.end_process(member.pid)
     _file().unlink(missing_ok=True)

@@ -10,10 +10,12 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from emulator.cluster.client import ClusterClient
 
+from emulator.cluster.status import ApiError
 from emulator.problem import Problem
 from emulator.process import CREDENTIALS
-from rehearsal import placeholders
+from rehearsal import cluster, placeholders
 from rehearsal.checks.botocore_model import check_request
 from rehearsal.checks.texts import texts
 from rehearsal.mapping import camel, mapped
@@ -52,7 +54,7 @@ class Cloud:
         self.account = account
         self.region = region
         self._clients: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._acting = threading.local()
 
     @cached_property
@@ -132,6 +134,21 @@ class Cloud:
                 problems = [_blamed(problem, request, property_of) for problem in refused.problems]
         self.refuse(*problems)
         return placeholders.response(service, operation)
+
+    def apply(self, manifest: dict[str, Any]) -> dict[str, Any] | None:
+        """Applies a Kubernetes object; None in a dry run, and where no API server stands behind the cluster."""
+        if getattr(self._acting, "dry", False) or self._cluster is None:
+            return None
+        try:
+            return cluster.apply(self._cluster, manifest)
+        except ApiError as refusal:
+            self.refuse(*cluster.problems_of(refusal, manifest))
+            return None
+
+    @cached_property
+    def _cluster(self) -> ClusterClient | None:
+        with self._lock:
+            return cluster.connect(self)
 
     def refuse(self, *problems: Problem) -> None:
         """Notes what is wrong with the resource; outside of `acting_for`, raises Refused."""

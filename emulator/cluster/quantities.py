@@ -4,7 +4,7 @@ The grammar is that of `k8s.io/apimachinery/pkg/api/resource.Quantity`.
 """
 
 import re
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
 EXAMPLES = "a quantity such as 250m, 2, 512Mi or 16Gi"
@@ -44,3 +44,26 @@ def format_quantity(value: Decimal) -> str:
         if scaled == scaled.to_integral_value():
             return f"{int(scaled)}{suffix}"
     return f"{value:f}"
+
+
+def canonical_quantity(text: object) -> str:
+    """Write a quantity as the API server stores it: `0.5` is `500m`, `1024Mi` is `1Gi`, `2000` is `2k`.
+
+    No fraction and the largest suffix of its family (decimal, binary or exponent). Raises `ValueError`.
+    """
+    value = parse_quantity(text)
+    suffix = str(text).lstrip("+-.0123456789")
+    if suffix in _BINARY and value == value.to_integral_value() and abs(value) >= 1024:  # noqa: PLR2004
+        whole, power = int(value), 0
+        while whole % 1024 == 0 and power < len(_BINARY):
+            whole, power = whole // 1024, power + 1
+        return f"{whole}{list(_BINARY)[power - 1] if power else ''}"
+    exponent = -9
+    while exponent < 18 and value.scaleb(-exponent - 3) == value.scaleb(-exponent - 3).to_integral_value():  # noqa: PLR2004
+        exponent += 3
+    if not value:
+        return "0"
+    number = int(value.scaleb(-exponent).to_integral_value(ROUND_UP))
+    if suffix[:1] in {"e", "E"} and suffix != "E":
+        return f"{number}e{exponent}" if exponent else str(number)
+    return f"{number}{next(name for name, power in _DECIMAL.items() if power == exponent)}"

@@ -123,14 +123,17 @@ class Store:
     # Changing
 
     def create(self, resource: Resource, obj: Object) -> Object:
-        """Store a new object; it gets its uid, version, generation and time. Raises ApiError 409."""
+        """Store a new object; it gets its version, generation, time and, unless it has one, its uid.
+
+        Raises ApiError 409.
+        """
         obj = copy_of(obj)
         metadata = obj["metadata"]
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = self._generated(resource, metadata)
         if key_of(obj) in self._of(resource).entries:
             raise already_exists(resource, metadata["name"])
-        metadata["uid"] = str(uuid.uuid4())
+        metadata["uid"] = metadata.get("uid") or str(uuid.uuid4())
         metadata["creationTimestamp"] = timestamp(self.clock())
         metadata["generation"] = 1
         metadata.pop("deletionTimestamp", None)

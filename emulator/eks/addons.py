@@ -1,11 +1,16 @@
 """EKS addons."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from moto.core.responses import ActionResult
 
+from emulator.cluster.client import ClusterClient
+from emulator.cluster.store import Object
+from emulator.eks.addon_workloads import install, manifests, uninstall
 from emulator.eks.base import in_use, not_found
+from emulator.eks.errands import errands
 from emulator.eks.pod_identity import PodIdentities
 from emulator.eks.versions import ADDONS, VERSIONS, addon_versions
 from emulator.operations import new_uuid, now, picked
@@ -43,6 +48,7 @@ class Addons(PodIdentities):
         }
         addon["podIdentityAssociations"] = self._associate(addon, params.get("podIdentityAssociations") or [])
         self.state.addons[cluster["name"], name] = addon
+        self._leave(install, addon)
         return ActionResult({"addon": addon})
 
     def describe_addon(self) -> ActionResult:
@@ -79,6 +85,7 @@ class Addons(PodIdentities):
         if params.get("resolveConflicts"):
             changes["ResolveConflicts"] = params["resolveConflicts"]
         addon["modifiedAt"] = now()
+        self._leave(install, addon)
         update = self.record_update(cluster["name"], "AddonUpdate", changes, addonName=addon["addonName"])
         return ActionResult({"update": update})
 
@@ -87,6 +94,8 @@ class Addons(PodIdentities):
         addon = self._addon()
         self._dissociate(addon)
         del self.state.addons[addon["clusterName"], addon["addonName"]]
+        if not self.params.get("preserve"):
+            self._leave(uninstall, addon)
         return ActionResult({"addon": addon | {"status": "DELETING"}})
 
     def describe_addon_versions(self) -> ActionResult:
@@ -108,6 +117,16 @@ class Addons(PodIdentities):
         ]
         found, token = self.page(infos, params.get("maxResults"), params.get("nextToken"))
         return ActionResult({"addons": found, "nextToken": token})
+
+    def _leave(
+        self, action: Callable[[ClusterClient, Sequence[Object]], None], addon: dict[str, Any]
+    ) -> None:
+        """Have the addon's workloads changed in the cluster, as the addon is described now."""
+        described, region = dict(addon), self.region
+        errands.leave(
+            *(addon["clusterName"], f"{action.__name__} addon {addon['addonName']}"),
+            lambda client: action(client, list(manifests(described, region))),
+        )
 
     def _addon(self) -> dict[str, Any]:
         cluster, name = self.cluster()["name"], self.params["addonName"]

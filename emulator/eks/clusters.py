@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from moto.core.responses import ActionResult
 
+from emulator.eks import api_server
 from emulator.eks.base import EksOperations, in_use, invalid_request, not_found
 from emulator.eks.versions import DEFAULT_VERSION, VERSIONS
 from emulator.operations import new_id, now, picked
@@ -50,13 +51,12 @@ class Clusters(EksOperations, Tagging):
         self._require_version(version)
         self.require_role(params["roleArn"], "eks.amazonaws.com")
         unique = new_id(32).upper()
-        endpoint = f"https://{unique}.gr7.{self.region}.eks.amazonaws.com"
         cluster: dict[str, Any] = {
             "name": name,
             "arn": self.state.arn("eks", f"cluster/{name}"),
             "createdAt": now(),
             "version": version,
-            "endpoint": endpoint,
+            "endpoint": f"https://{unique}.gr7.{self.region}.eks.amazonaws.com",
             "roleArn": params["roleArn"],
             "resourcesVpcConfig": self._vpc_config(name, params["resourcesVpcConfig"]),
             "kubernetesNetworkConfig": _network_config(params.get("kubernetesNetworkConfig") or {}),
@@ -74,6 +74,10 @@ class Clusters(EksOperations, Tagging):
         access = {"authenticationMode": "CONFIG_MAP", "bootstrapClusterCreatorAdminPermissions": True}
         cluster["accessConfig"] = access | (params.get("accessConfig") or {})
         self._require_keys(cluster)
+        server = api_server.created(name, version)
+        if server:
+            authority = base64.b64encode(server.certificate_authority.encode()).decode()
+            cluster |= {"endpoint": server.endpoint, "certificateAuthority": {"data": authority}}
         self.state.clusters[name] = cluster
         return ActionResult({"cluster": cluster})
 
@@ -102,6 +106,7 @@ class Clusters(EksOperations, Tagging):
         if any(owner == name for owner, _ in self.state.fargate_profiles):
             raise in_use("Cluster has Fargate profiles attached")
         del self.state.clusters[name]
+        api_server.deleted(name)
         owned: tuple[dict[tuple[str, str], Any], ...] = (
             *(self.state.addons, self.state.access_entries, self.state.access_policies),
             *(self.state.pod_identities, self.state.updates),
@@ -122,6 +127,7 @@ class Clusters(EksOperations, Tagging):
                 f"the next one is 1.{present + 1}"
             )
         cluster |= {"version": version, "platformVersion": VERSIONS[version].platform}
+        api_server.upgraded(cluster["name"], version)
         changes = {"Version": version, "PlatformVersion": cluster["platformVersion"]}
         return ActionResult({"update": self.record_update(cluster["name"], "VersionUpdate", changes)})
 
@@ -282,6 +288,6 @@ def _logging(given: dict[str, Any] | None, present: dict[str, Any] | None = None
 
 
 def _certificate_data(name: str, unique: str) -> str:
-    """Base64 text in the place of the CA certificate. It is no certificate: no API server answers here yet."""
+    """Base64 text in the place of the CA certificate: none, as no API server answers without a backing."""
     text = f"-----BEGIN CERTIFICATE-----\nemulated cluster {name} {unique}\n-----END CERTIFICATE-----\n"
     return base64.b64encode(text.encode()).decode()

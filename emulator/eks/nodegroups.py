@@ -6,6 +6,8 @@ from moto.core.responses import ActionResult
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from emulator.eks.base import EksOperations, in_use, not_found
+from emulator.eks.errands import errands
+from emulator.eks.nodes import GroupNodes, group_nodes, relabel, remove, replace, scale
 from emulator.eks.versions import VERSIONS
 from emulator.operations import new_id, new_uuid, now, picked
 
@@ -71,6 +73,9 @@ class Nodegroups(EksOperations):
         if params.get("remoteAccess"):
             nodegroup["resources"]["remoteAccessSecurityGroup"] = f"sg-{new_id(17)}"
         self.state.nodegroups[cluster["name"], name] = nodegroup
+        nodes = self._nodes(nodegroup)
+        if nodes:
+            errands.leave(cluster["name"], f"start node group {name}", lambda client: scale(client, nodes))
         return ActionResult({"nodegroup": nodegroup})
 
     def describe_nodegroup(self) -> ActionResult:
@@ -87,12 +92,15 @@ class Nodegroups(EksOperations):
     def delete_nodegroup(self) -> ActionResult:
         """Gone at once."""
         nodegroup = self.nodegroup()
-        del self.state.nodegroups[nodegroup["clusterName"], nodegroup["nodegroupName"]]
+        cluster, name = nodegroup["clusterName"], nodegroup["nodegroupName"]
+        del self.state.nodegroups[cluster, name]
+        errands.leave(cluster, f"end node group {name}", lambda client: remove(client, name))
         return ActionResult({"nodegroup": nodegroup | {"status": "DELETING"}})
 
     def update_nodegroup_config(self) -> ActionResult:
         """Labels, taints, sizes and update settings; done at once."""
         params, nodegroup = self.params, self.nodegroup()
+        before = self._nodes(nodegroup)
         changes: dict[str, Any] = {}
         if params.get("scalingConfig"):
             scaling = nodegroup["scalingConfig"] | params["scalingConfig"]
@@ -126,6 +134,9 @@ class Nodegroups(EksOperations):
             if value:
                 changes[name] = value
         nodegroup["modifiedAt"] = now()
+        after = self._nodes(nodegroup)
+        if before and after:
+            _change_nodes(before, after)
         update = self._update(nodegroup, "ConfigUpdate", changes)
         return ActionResult({"update": update})
 
@@ -144,6 +155,10 @@ class Nodegroups(EksOperations):
                 "LaunchTemplateName": template["name"],
                 "LaunchTemplateVersion": template["version"],
             }
+        nodes = self._nodes(nodegroup)
+        if nodes:
+            what = f"update node group {nodes.group} to {release}"
+            errands.leave(nodes.cluster, what, lambda client: replace(client, nodes))
         return ActionResult({"update": self._update(nodegroup, "VersionUpdate", changes)})
 
     def describe_update(self) -> ActionResult:
@@ -169,6 +184,18 @@ class Nodegroups(EksOperations):
         """Upgrade insights: none, since no workload runs here that could hinder one."""
         self.cluster()
         return ActionResult({"insights": []})
+
+    def _nodes(self, nodegroup: dict[str, Any]) -> GroupNodes | None:
+        """What the group runs, in the cluster's own terms; None when the cluster only describes."""
+        if not errands.wanted(nodegroup["clusterName"]):
+            return None
+        subnets = [self.subnet(subnet_id) for subnet_id in nodegroup["subnets"]]
+        named = nodegroup.get("launchTemplate")
+        template = (
+            self.ec2().launch_templates[named["id"]].get_version(named["version"]).data if named else {}
+        )
+        zones = [(str(subnet.cidr_block), str(subnet.availability_zone)) for subnet in subnets]
+        return group_nodes(nodegroup, self.region, zones, template)
 
     def _is_about_named(self, update: dict[str, Any]) -> bool:
         scopes = ("nodegroupName", "addonName")
@@ -236,3 +263,12 @@ class Nodegroups(EksOperations):
         if version not in known:
             raise self.invalid(f"Launch template {found[0].id} has no version {version}")
         return {"id": found[0].id, "name": found[0].name, "version": version}
+
+
+def _change_nodes(before: GroupNodes, after: GroupNodes) -> None:
+    if (before.labels, before.taints) != (after.labels, after.taints):
+        what = f"change labels and taints of node group {after.group}"
+        errands.leave(after.cluster, what, lambda client: relabel(client, before, after))
+    if before.desired != after.desired:
+        what = f"scale node group {after.group} to {after.desired}"
+        errands.leave(after.cluster, what, lambda client: scale(client, after))

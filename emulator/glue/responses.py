@@ -8,6 +8,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.glue.exceptions import InvalidInputException
 
 from emulator.glue.optimizers import Optimizers
+from emulator.keeping import kept_table
 
 
 class EmulatedGlueResponse(Optimizers):
@@ -29,10 +30,12 @@ class EmulatedGlueResponse(Optimizers):
         if name in self.glue_backend.get_database(database).tables:
             self.glue_backend.create_table(database, name, table_input)  # raises moto's AlreadyExists
         try:
-            kept = created_table(table_input, iceberg, self.current_account, self.partition)
+            created = kept_table(database, name) or created_table(
+                table_input, iceberg, self.current_account, self.partition
+            )
         except ValueError as error:
             raise InvalidInputException("CreateTable", str(error)) from error
-        self.glue_backend.create_table(database, name, kept)
+        self.glue_backend.create_table(database, name, created)
         return EmptyResult()
 
     def update_table(self) -> ActionResult:

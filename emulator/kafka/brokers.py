@@ -1,18 +1,14 @@
 """The seam between the emulated MSK and what serves Kafka's protocol.
 
-Every broker address that MSK hands out comes from `addresses`. Today that is `aws_addresses`: the names
-and ports that AWS would give, behind which nothing listens. A real broker process replaces it by calling
-`set_provider` with a function that returns where it listens.
+Everything that a broker would have to do goes to the present `Provider`. By default nothing is behind MSK:
+the addresses are those that AWS would give. `emulator.kafka.server` puts real brokers there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 Addresses = Mapping[str, list[str]]
 """`host:port` of each broker, by the field of GetBootstrapBrokers: `BootstrapBrokerStringTls`, ..."""
-
-Provider = Callable[[Mapping[str, Any], str], Addresses]
-"""Takes a cluster in the shape of DescribeClusterV2 and its region."""
 
 # https://docs.aws.amazon.com/msk/latest/developerguide/port-info.html
 _PORTS = {
@@ -74,17 +70,44 @@ def aws_addresses(cluster: Mapping[str, Any], region: str) -> Addresses:
     return {listener: [f"{name}:{_PORTS[listener]}" for name in names] for listener in listeners(cluster)}
 
 
-_provider: list[Provider] = [aws_addresses]
+class Provider:
+    """What stands behind MSK; this one is nothing, and refuses nothing.
+
+    Clusters are in the shape of DescribeClusterV2, topics in that of DescribeTopic, properties are
+    `server.properties`. Each method is called before MSK's state changes; its OperationError is the answer.
+    """
+
+    def addresses(self, cluster: Mapping[str, Any], region: str) -> Addresses:
+        """Where the cluster's brokers listen."""
+        return aws_addresses(cluster, region)
+
+    def create_cluster(self, cluster: Mapping[str, Any], region: str, properties: bytes) -> None:
+        """A new cluster."""
+
+    def configure_cluster(self, cluster: Mapping[str, Any], properties: bytes) -> None:
+        """Another configuration or revision."""
+
+    def delete_cluster(self, cluster: Mapping[str, Any]) -> None:
+        """The cluster goes, with its topics."""
+
+    def declare_topic(self, cluster: Mapping[str, Any], topic: Mapping[str, Any]) -> None:
+        """A new topic, or one with more partitions or other settings."""
+
+    def delete_topic(self, cluster: Mapping[str, Any], name: str) -> None:
+        """The topic goes, with its messages."""
+
+
+_provider: list[Provider] = [Provider()]
 
 
 def set_provider(provider: Provider) -> None:
-    """Let another function say where brokers listen."""
+    """Put something else behind MSK."""
     _provider[0] = provider
 
 
-def addresses(cluster: Mapping[str, Any], region: str) -> Addresses:
-    """Where the cluster's brokers listen, as the present provider says."""
-    return _provider[0](cluster, region)
+def provider() -> Provider:
+    """What stands behind MSK."""
+    return _provider[0]
 
 
 def _enabled(settings: Mapping[str, Any], name: str) -> bool:

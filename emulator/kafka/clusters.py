@@ -75,6 +75,7 @@ class Clusters(KafkaOperations):
         if self.params.get("CurrentVersion"):
             self.require_latest(cluster)
         arn = cluster["ClusterArn"]
+        brokers.provider().delete_cluster(cluster)
         del self.state.clusters[arn]
         self.state.scram_secrets.pop(arn, None)
         self.state.policies.pop(arn, None)
@@ -84,7 +85,7 @@ class Clusters(KafkaOperations):
 
     def get_bootstrap_brokers(self) -> ActionResult:
         """One comma-separated string per open listener; see `emulator.kafka.brokers`."""
-        found = brokers.addresses(self.cluster(), self.region)
+        found = brokers.provider().addresses(self.cluster(), self.region)
         return ActionResult({name: ",".join(addresses) for name, addresses in found.items()})
 
     def list_nodes(self) -> ActionResult:
@@ -224,8 +225,17 @@ class Clusters(KafkaOperations):
             "Tags": dict(given.get("Tags") or {}),
             **more,
         }
+        brokers.provider().create_cluster(cluster, self.region, self._properties(cluster))
         self.state.clusters[arn] = cluster
         return cluster
+
+    def _properties(self, cluster: dict[str, Any]) -> bytes:
+        """`server.properties` of the cluster's configuration; empty without one."""
+        software = cluster.get("Provisioned", {}).get("CurrentBrokerSoftwareInfo", {})
+        if "ConfigurationArn" not in software:
+            return b""
+        revisions = self.state.revisions[software["ConfigurationArn"]]
+        return revisions[software["ConfigurationRevision"] - 1]["ServerProperties"]
 
     def _default_key(self) -> dict[str, str]:
         # The AWS managed key aws/kafka, which exists in every account that uses MSK.

@@ -8,6 +8,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 
 from emulator.kafka.base import KafkaOperations
+from emulator.kafka.brokers import provider
 from emulator.operations import OperationError
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
@@ -38,6 +39,7 @@ class Topics(KafkaOperations):
             "Configs": params.get("Configs") or "",
             "Status": "ACTIVE",
         }
+        provider().declare_topic(cluster, topic)
         self.state.topics[arn, name] = topic
         return ActionResult(topic | {"Status": "CREATING"})
 
@@ -58,20 +60,23 @@ class Topics(KafkaOperations):
 
     def update_topic(self) -> ActionResult:
         """More partitions or other settings; Kafka cannot take partitions away."""
-        topic, count = self._topic(), self.params.get("PartitionCount")
+        cluster, topic, count = self.cluster(), self._topic(), self.params.get("PartitionCount")
         if count is not None and count < topic["PartitionCount"]:
             raise self.invalid(
                 f"Topic currently has {topic['PartitionCount']} partitions, which is higher than the requested {count}"
             )
         self._require_configs()
-        topic["PartitionCount"] = count or topic["PartitionCount"]
+        updated = topic | {"PartitionCount": count or topic["PartitionCount"]}
         if self.params.get("Configs") is not None:
-            topic["Configs"] = self.params["Configs"]
+            updated["Configs"] = self.params["Configs"]
+        provider().declare_topic(cluster, updated)
+        topic.update(updated)
         return ActionResult(topic | {"Status": "UPDATING"})
 
     def delete_topic(self) -> ActionResult:
         """Gone at once."""
         topic = self._topic()
+        provider().delete_topic(self.cluster(), topic["TopicName"])
         del self.state.topics[self.params["ClusterArn"], topic["TopicName"]]
         return ActionResult(topic | {"Status": "DELETING"})
 

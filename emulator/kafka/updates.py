@@ -4,6 +4,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 
+from emulator.kafka import brokers
 from emulator.kafka.base import KAFKA_VERSIONS, new_version, not_found
 from emulator.kafka.clusters import Clusters
 from emulator.operations import new_uuid, now, picked
@@ -97,6 +98,7 @@ class Updates(Clusters):
                 "Revision": software["ConfigurationRevision"],
             }
         software |= {"ConfigurationArn": info["Arn"], "ConfigurationRevision": info["Revision"]}
+        brokers.provider().configure_cluster(cluster, self._properties(cluster))
         return self._done(cluster, "UPDATE_CLUSTER_CONFIGURATION", source, {"ConfigurationInfo": info})
 
     def update_cluster_kafka_version(self) -> ActionResult:
@@ -116,6 +118,7 @@ class Updates(Clusters):
         if info:
             self._require_configuration(info, target)
             software |= {"ConfigurationArn": info["Arn"], "ConfigurationRevision": info["Revision"]}
+            brokers.provider().configure_cluster(cluster, self._properties(cluster))
         software["KafkaVersion"] = target
         return self._done(
             cluster, "UPDATE_CLUSTER_KAFKA_VERSION", {"KafkaVersion": before}, {"KafkaVersion": target}

@@ -1,7 +1,8 @@
-"""moto's RDS backend with Aurora as AWS has it."""
+"""moto's RDS backend with Aurora as AWS has it, and a real server behind each Aurora MySQL cluster if there are any."""
 
 import json
-from typing import Any, Final
+import secrets
+from typing import TYPE_CHECKING, Any, Final
 
 import moto.rds.models
 from moto.ec2.models import ec2_backends
@@ -10,7 +11,12 @@ from moto.moto_api._internal import mock_random
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import DBCluster, DBInstance, MasterUserSecret, RDSBackend, rds_backends
 
+from emulator.rds import real
 from emulator.rds.endpoints import Database, address
+from emulator.rds.real import Credential
+
+if TYPE_CHECKING:
+    from emulator.rds.database_server import DatabaseServer
 
 _MANAGED_PASSWORD_BYTES: Final = 24
 _MONITORING: Final = "monitoring.rds.amazonaws.com"
@@ -38,6 +44,14 @@ class EmulatedRds(RDSBackend):
         if cluster.engine.startswith("aurora"):
             cluster.storage_type = storage or "aurora"
         self._keep(cluster, kwargs)
+        servers = real.servers()
+        if servers and cluster.engine == "aurora-mysql":
+            servers.create(
+                cluster.url_identifier,
+                cluster.db_cluster_identifier,
+                _master_credential(cluster),
+                cluster.database_name,
+            )
         return cluster
 
     def modify_db_cluster(self, kwargs: Any) -> DBCluster:
@@ -48,6 +62,17 @@ class EmulatedRds(RDSBackend):
         self._require_cluster_references(kwargs)
         cluster: Any = super().modify_db_cluster(kwargs)
         self._keep(self.clusters[cluster.db_cluster_identifier], kwargs)
+        running = _server_of(cluster)
+        if running:
+            running.set_master(_master_credential(cluster))
+        return cluster
+
+    def delete_db_cluster(self, cluster_identifier: str, snapshot_name: str | None = None) -> DBCluster:
+        """Its server goes with it."""
+        cluster: Any = super().delete_db_cluster(cluster_identifier, snapshot_name)
+        servers = real.servers()
+        if servers:
+            servers.delete(cluster.url_identifier)
         return cluster
 
     def create_db_instance(self, db_kwargs: Any) -> DBInstance:
@@ -126,21 +151,77 @@ def install() -> None:
     cluster: Any = DBCluster
     cluster.endpoint = property(lambda self: address(_of_cluster(self, "writer"))[0])
     cluster.reader_endpoint = property(lambda self: address(_of_cluster(self, "reader"))[0])
+    cluster.port = property(lambda self: address(_of_cluster(self, "writer"))[1], _ask_for_port)
     cluster.multi_az = property(_multi_az, lambda _self, _value: None)
     instance: Any = DBInstance
     instance.address = property(lambda self: address(_of_instance(self))[0])
+    instance.port = property(lambda self: address(_of_instance(self))[1], _ask_for_port)
     secret: Any = MasterUserSecret
-    secret._generate_secret_string = _managed_credential
+    secret._generate_secret_string = lambda self: _managed_credential(self.resource.master_username)
+    secret.rotate_secret = _rotate
+
+
+def renew(secret: Any) -> None:
+    """Fill the new version of a master user's secret that was just rotated, and tell the server.
+
+    moto leaves it empty. RDS rotates the secrets that it manages itself, without a Lambda function.
+    """
+    version = secret.versions[secret.default_version_id]
+    if version.get("secret_string"):
+        return
+    clusters: Any = rds_backends[secret.account_id][secret.region].clusters.values()
+    cluster = next((each for each in clusters if _is_secret_of(secret, each)), None)
+    former = next(each["secret_string"] for each in secret.versions.values() if each.get("secret_string"))
+    version["secret_string"] = _managed_credential(json.loads(former)["username"])
+    running = _server_of(cluster) if cluster else None
+    if running:
+        running.set_master(_master_credential(cluster))
+
+
+def _rotate(managed: Any) -> None:
+    managed._status = "rotating"
+    managed.secretsmanager.rotate_secret(managed.secret.arn, rotate_immediately=True)
+    renew(managed.secret)
+
+
+def _is_secret_of(secret: Any, cluster: Any) -> bool:
+    managed = getattr(cluster, "master_user_secret", None)
+    return managed is not None and managed.secret is secret
+
+
+def _server_of(cluster: Any) -> "DatabaseServer | None":
+    servers = real.servers()
+    return servers.of(cluster.url_identifier) if servers else None
+
+
+def _master_credential(cluster: Any) -> Credential:
+    """What the master user logs in with: the value of the managed secret, or the password that was given."""
+    managed = getattr(cluster, "master_user_secret", None)
+    if managed is None:
+        return Credential(cluster.master_username, cluster._master_user_password)
+    secret = managed.secret
+    return Credential(**json.loads(secret.versions[secret.default_version_id]["secret_string"]))
 
 
 def _of_cluster(cluster: Any, role: Any) -> Database:
-    return Database(role, cluster.db_cluster_identifier, cluster.url_identifier, cluster.region, cluster.port)
+    return Database(
+        role, cluster.db_cluster_identifier, cluster.url_identifier, cluster.region, vars(cluster)["port"]
+    )
 
 
 def _of_instance(instance: Any) -> Database:
-    cluster = instance.backend.clusters.get(instance.db_cluster_identifier or "")
+    of_cluster = getattr(
+        instance, "db_cluster_identifier", None
+    )  # moto asks for the port before it sets this
+    cluster = instance.backend.clusters.get(of_cluster or "")
     unique = cluster.url_identifier if cluster is not None else "aaaaaaaaaa"
-    return Database("instance", instance.db_instance_identifier, unique, instance.region, instance.port)
+    port = vars(instance)["port"]
+    return Database("instance", instance.db_instance_identifier, unique, instance.region, port)
+
+
+def _ask_for_port(resource: Any, port: int | None) -> None:
+    """What was asked for; where a real server listens is the server's choice."""
+    vars(resource)["port"] = port
 
 
 def _multi_az(cluster: Any) -> bool:
@@ -148,7 +229,10 @@ def _multi_az(cluster: Any) -> bool:
     return len({member.availability_zone for member in cluster.members}) > 1
 
 
-def _managed_credential(secret: Any) -> str:
-    """What AWS stores for ManageMasterUserPassword: the user's name and a password that nobody chose."""
-    password = mock_random.token_urlsafe(_MANAGED_PASSWORD_BYTES)
-    return json.dumps({"username": secret.resource.master_username, "password": password})
+def _managed_credential(username: str) -> str:
+    """What AWS stores for ManageMasterUserPassword: the user's name and a password that nobody chose.
+
+    A plain rehearsal repeats itself; where the password opens something, nobody can reckon it.
+    """
+    draw: Any = secrets.token_urlsafe if real.servers() else mock_random.token_urlsafe
+    return json.dumps({"username": username, "password": draw(_MANAGED_PASSWORD_BYTES)})

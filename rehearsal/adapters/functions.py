@@ -1,6 +1,7 @@
 """Lambda functions, who may call them, and the calls that a program makes."""
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -93,22 +94,55 @@ def permission(order: Order) -> Created:
 
 @adapter("aws:lambda/invocation:Invocation")
 def invocation(order: Order) -> Created:
-    """A call made when the program is applied. The function must exist; it is not run."""
+    """A call made when the program is applied; it fails when the function does.
+
+    The emulator runs the function where there are real databases. Elsewhere it must only exist, and the result
+    is `null`.
+    """
     inputs = order.inputs
-    order.later(
-        "lambda",
-        "Invoke",
-        "functionName",
-        "qualifier",
-        "input",
-        renames={"input": "Payload"},
-    )
     answer = order.create(
         "lambda",
-        "GetFunctionConfiguration",
-        # Judged above, or when and with what more the provider calls.
+        "Invoke",
+        renames={"input": "Payload"},
+        # When and with what more the provider calls.
         omit=("input", "triggers", "lifecycleScope", "terraformKey", "tenantId"),
+        extra={"Payload": _payload(order)},
         tagged=False,
     )
+    result = _text(answer.response.get("Payload"))
+    if answer.response.get("FunctionError"):
+        order.refuse("input", inputs.get("input"), f"makes the function fail: {_reason(result)}", _SEE_LOG)
     identity = f"{inputs.get('functionName')}_{inputs.get('qualifier') or '$LATEST'}_{order.digits(32)}"
-    return answer.created(identity, {"result": "null"})
+    return answer.created(identity, {"result": result})
+
+
+_SEE_LOG = "an input that the function takes, or a corrected function; its log says more"
+
+
+def _payload(order: Order) -> str:
+    """The input as the provider sends it: with the lifecycle added when the function is called for each change."""
+    text = str(order.inputs.get("input", ""))
+    if order.inputs.get("lifecycleScope") != "CRUD":
+        return text
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        order.refuse("input", text, "is no JSON object", "an object, to which the lifecycle is added")
+        return text
+    key = order.inputs.get("terraformKey") or "tf"
+    return json.dumps({**content, key: {"action": "create", "prev_input": None}})
+
+
+def _text(payload: Any) -> str:
+    return str(payload.read().decode()) if hasattr(payload, "read") else str(payload)
+
+
+def _reason(result: str) -> str:
+    """What the function raised, in its own words."""
+    try:
+        told = json.loads(result)
+        return f"{told['errorType']}: {told['errorMessage']}"
+    except (ValueError, TypeError, KeyError):
+        return result

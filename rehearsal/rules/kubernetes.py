@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from emulator.cluster.admission.schema import KubernetesSchemas
 from emulator.problem import Problem, closest
+from rehearsal.cluster import charted_definitions
 from rehearsal.record import Record
 from rehearsal.rules.rule import Rule
 
@@ -22,14 +20,6 @@ _CLUSTER_SCOPED = frozenset(
         "ValidatingWebhookConfiguration", "VolumeAttributesClass",
     }
 )  # fmt: skip
-
-_CHARTED = Path(__file__).resolve().parents[2] / "infra" / "eks" / "crds"
-"""Kinds that a Helm chart installs: their schemas, as far as our objects use them."""
-
-
-def _charted_definitions() -> list[dict[str, Any]]:
-    yaml = YAML(typ="safe")
-    return [yaml.load(path.read_text(encoding="utf-8")) for path in sorted(_CHARTED.glob("*.yaml"))]
 
 
 def manifest_of(record: Record) -> dict[str, Any] | None:
@@ -52,7 +42,7 @@ class KubernetesObjects(Rule):
     @cached_property
     def _schemas(self) -> KubernetesSchemas:
         schemas = KubernetesSchemas(self._version)
-        for definition in _charted_definitions():
+        for definition in charted_definitions():
             self._learn(definition, schemas)
         return schemas
 

@@ -51,8 +51,8 @@ def test_kafka_get_bootstrap_brokers(world, aws) -> None:
 
 def test_rds_describe_db_clusters(world, aws) -> None:
     (cluster,) = aws("rds", "describe-db-clusters")["DBClusters"]
-    assert cluster["Endpoint"] == world.thing("database writer")
-    assert cluster["ReaderEndpoint"] == world.thing("database reader")
+    assert f"{cluster['Endpoint']}:{cluster['Port']}" == world.thing("MySQL writer")
+    assert f"{cluster['ReaderEndpoint']}:{cluster['Port']}" == world.thing("MySQL reader")
     assert cluster["Status"] == "available"
 
 

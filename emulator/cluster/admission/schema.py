@@ -8,24 +8,23 @@ CustomResourceDefinition. `rules` adds what no schema can say.
 Not covered: CEL rules (`x-kubernetes-validations`), admission webhooks, and rules between two objects.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 import jsonschema_rs
 
+from emulator.cluster.admission.reporting import problems_of
 from emulator.cluster.admission.rules import check_rules
+from emulator.cluster.admission.structure import Structure
 from emulator.cluster.admission.vocabulary import add_vocabulary
-from emulator.cluster.quantities import EXAMPLES, PATTERN
 from emulator.package_data import folder as package_folder
 from emulator.package_data import read_json
-from emulator.problem import Problem, closest, join, one_of
+from emulator.problem import Problem, closest, one_of
 
 _Definitions = dict[str, dict[str, Any]]
 _Validator = jsonschema_rs.Draft202012Validator
 _OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-_EKS_EFFECTS = {"NO_SCHEDULE", "PREFER_NO_SCHEDULE", "NO_EXECUTE"}
 
 
 class KubernetesSchemas:
@@ -35,13 +34,18 @@ class KubernetesSchemas:
     """
 
     def __init__(self, version: str, custom: Iterable[Mapping[str, Any]] = ()) -> None:
-        self.version = version
-        self._definitions = _load(version)
-        self._kinds = _kinds(version)
         self._custom: dict[tuple[str, str], dict[str, Any]] = {}
-        self._validators: dict[tuple[str, str], tuple[_Validator, dict[str, Any]]] = {}
+        self.change_version(version)
         for definition in custom:
             self.add_custom_resource_definition(definition)
+
+    def change_version(self, version: str) -> None:
+        """Take the built-in kinds of another version. Raises `ValueError` as the constructor does."""
+        self._definitions = _load(version)
+        self._kinds = _kinds(version)
+        self.version = version
+        self._validators: dict[tuple[str, str], tuple[_Validator, dict[str, Any]]] = {}
+        self._structures: dict[tuple[str, str], Structure] = {}
 
     def add_custom_resource_definition(self, crd: Mapping[str, Any]) -> None:
         """Learn the kinds of a CustomResourceDefinition manifest, so that objects of them are checked.
@@ -56,11 +60,50 @@ class KubernetesSchemas:
         for version in versions:
             if version.get("served", True):
                 schema = version.get("schema", {}).get("openAPIV3Schema", {"type": "object"})
+                self._forget(f"{group}/{version['name']}", kind)
                 self._custom[f"{group}/{version['name']}", kind] = schema
-                self._validators.pop((f"{group}/{version['name']}", kind), None)
+
+    def remove_custom_resource_definition(self, crd: Mapping[str, Any]) -> None:
+        """Forget the kinds of a CustomResourceDefinition."""
+        spec = crd["spec"]
+        for version in spec["versions"]:
+            self._forget(f"{spec['group']}/{version['name']}", spec["names"]["kind"])
+
+    def fault_of_definition(self, crd: Mapping[str, Any]) -> str:
+        """Why the schemas of a CustomResourceDefinition cannot be used; empty when they can."""
+        trial = KubernetesSchemas(self.version, [crd])
+        for key in trial._custom:
+            try:
+                trial._compile(key)
+            except (ValueError, TypeError, AttributeError) as fault:
+                return str(fault)
+        return ""
+
+    def structure(self, api_version: str, kind: str) -> Structure | None:
+        """The shape of a kind's objects; None for a kind that there is not."""
+        key = (api_version, kind)
+        if key not in self._structures:
+            if key in self._custom:
+                schema = {**self._custom[key], "properties": _with_meta(self._custom[key])}
+                self._structures[key] = Structure(schema, self._definitions, custom=True)
+            elif key in self._kinds:
+                reference = {"$ref": f"#/$defs/{self._kinds[key]}"}
+                self._structures[key] = Structure(reference, self._definitions)
+            else:
+                return None
+        return self._structures[key]
+
+    def definition(self, name: str) -> Structure:
+        """The shape of one built-in definition, such as `io.k8s.api.core.v1.PodSpec`."""
+        return Structure({"$ref": f"#/$defs/{name}"}, self._definitions)
 
     def check(self, manifest: Mapping[str, Any]) -> list[Problem]:
         """Return everything the API server would refuse or silently drop of one object."""
+        found = self.check_shape(manifest)
+        return found or check_rules(manifest)  # rules between fields presume their shape
+
+    def check_shape(self, manifest: Mapping[str, Any]) -> list[Problem]:
+        """Return what does not fit the schema of the object's kind."""
         key = (str(manifest.get("apiVersion", "")), str(manifest.get("kind", "")))
         if key not in self._kinds and key not in self._custom:
             return [self._no_such_kind(*key)]
@@ -70,10 +113,12 @@ class KubernetesSchemas:
         found: list[Problem] = []
         if not validator.is_valid(manifest):
             for error in validator.iter_errors(manifest):
-                found += _problems(error, schema)
-        if found:  # rules between fields presume their shape
-            return list({problem.property: problem for problem in reversed(found)}.values())[::-1]
-        return check_rules(manifest)
+                found += problems_of(error, schema, custom=key in self._custom)
+        return list({problem.property: problem for problem in reversed(found)}.values())[::-1]
+
+    def _forget(self, api_version: str, kind: str) -> None:
+        for known in (self._custom, self._validators, self._structures):
+            known.pop((api_version, kind), None)
 
     def _compile(self, key: tuple[str, str]) -> tuple[_Validator, dict[str, Any]]:
         if key in self._custom:
@@ -150,13 +195,18 @@ def _references(schema: Any) -> list[str]:
 
 def _custom_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     strict = _strict(schema)
-    strict["properties"] = {
-        **strict.get("properties", {}),
+    strict["properties"] = _with_meta(strict)
+    return strict
+
+
+def _with_meta(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of a custom resource, with those that every object has."""
+    return {
+        **schema.get("properties", {}),
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
         "metadata": {"$ref": f"#/$defs/{_OBJECT_META}"},
     }
-    return strict
 
 
 def _strict(schema: Any) -> Any:
@@ -196,62 +246,3 @@ def _without_patterns(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     return {k: _without_patterns(v) for k, v in schema.items() if not (k == "pattern" and isinstance(v, str))}
-
-
-def _problems(error: jsonschema_rs.ValidationError, schema: Any) -> list[Problem]:  # noqa: PLR0911
-    """Say one error of the validator in the words of the person who wrote the manifest."""
-    where = ""
-    for step in error.instance_path:
-        where = join(where, f"[{step}]" if isinstance(step, int) else step)
-    kind: Any = error.kind.as_dict()
-    value: Any = error.instance
-    match error.kind.name:
-        case "additionalProperties":
-            known = _at(schema, error.schema_path[:-1]).get("properties", {})
-            return [
-                Problem(join(where, name), value.get(name), "is no such field", one_of(known, name))
-                for name in kind["unexpected"]
-            ]
-        case "required":
-            name = kind["property"]
-            return [Problem(join(where, name), None, "is required", f"give {name}")]
-        case "type":
-            wanted = " or ".join(name for name in kind["types"] if name != "null")
-            return [Problem(where, value, f"is {_type(value)}, not {wanted}", f"give {_article(wanted)}")]
-        case "enum":
-            choices = [str(choice) for choice in kind["options"] if choice is not None]
-            other = f" ({value} is EKS's word for it)" if value in _EKS_EFFECTS else ""
-            return [Problem(where, value, "is not a value of this field", one_of(choices, value) + other)]
-        case "pattern":
-            wanted = EXAMPLES if kind["pattern"] == PATTERN else f"match {kind['pattern']}"
-            return [Problem(where, value, "does not have the form Kubernetes takes", wanted)]
-        case "minimum" | "maximum":
-            limits = _at(schema, error.schema_path[:-1])
-            least, most = limits.get("minimum", "any"), limits.get("maximum", "any")
-            return [Problem(where, value, "is out of range", f"from {least} to {most}")]
-        case "anyOf" | "oneOf":
-            branches = [" and ".join(each.message for each in branch) for branch in kind.get("context", ())]
-            return [
-                Problem(where, value, "fits none of the alternatives", f"not so: {'; or '.join(branches)}")
-            ]
-        case name:
-            constraint = _at(schema, error.schema_path)
-            return [
-                Problem(where, value, f"breaks {name} of the schema", f"{name}: {json.dumps(constraint)}")
-            ]
-
-
-def _at(schema: Any, path: Iterable[str | int]) -> Any:
-    for step in path:
-        schema = schema[step]
-    return schema
-
-
-def _type(value: object) -> str:
-    names: dict[type, str] = {str: "a string", bool: "true or false", int: "an integer", float: "a number"}
-    names |= {dict: "an object", list: "a list"}
-    return "null" if value is None else names.get(type(value), type(value).__name__)
-
-
-def _article(word: str) -> str:
-    return f"an {word}" if word[0] in "aio" else f"a {word}"

@@ -42,13 +42,18 @@ class Manager:
         self._queue: dict[tuple[int, Key], None] = {}
         """In the order of arrival, each once."""
         self._timers: list[tuple[float, int, Key]] = []
+        self._due: dict[tuple[int, Key], float] = {}
+        """The time that the last look at an object asked for; its other timers are void."""
         self._wake = asyncio.Event()
         store.subscribe(self._note)
 
     def _note(self, event: Event) -> None:
         for place, controller in enumerate(self._controllers):
-            for key in controller.concerned(event):
-                self._queue.setdefault((place, key))
+            try:
+                for key in controller.concerned(event):
+                    self._queue.setdefault((place, key))
+            except Exception:  # whoever has made the change is not to blame
+                _LOG.exception("%s, told of %s", type(controller).__name__, event.key)
         if self._queue:
             self._wake.set()
 
@@ -72,8 +77,10 @@ class Manager:
         except Exception:
             _LOG.exception("%s %s", type(self._controllers[place]).__name__, key)
             again = _RETRY_SECONDS
+        self._due.pop((place, key), None)
         if again is not None:
-            heapq.heappush(self._timers, (self._monotonic() + again, place, key))
+            self._due[place, key] = due = self._monotonic() + again
+            heapq.heappush(self._timers, (due, place, key))
 
     async def run(self) -> None:
         """Work for ever, giving way to requests after each object."""
@@ -81,6 +88,7 @@ class Manager:
             while self._queue:
                 self.step()
                 await asyncio.sleep(0)
+                self._queue_due()
             self._wake.clear()
             timeout = max(0.0, self._timers[0][0] - self._monotonic()) if self._timers else None
             with contextlib.suppress(TimeoutError):
@@ -90,5 +98,6 @@ class Manager:
     def _queue_due(self) -> None:
         now = self._monotonic()
         while self._timers and self._timers[0][0] <= now:
-            _, place, key = heapq.heappop(self._timers)
-            self._queue.setdefault((place, key))
+            due, place, key = heapq.heappop(self._timers)
+            if self._due.get((place, key)) == due:
+                self._queue.setdefault((place, key))

@@ -17,11 +17,12 @@ from typing import Any
 from emulator.cluster.quantities import parse_quantity
 
 GPU = "nvidia.com/gpu"
+EPHEMERAL_STORAGE = "ephemeral-storage"
 _MIB = 1024**2
 _EVICTION_MIB = 100
 _CPU_RESERVED = ((1000, 60), (1000, 10), (1000, 5), (1000, 5))
 """Of the first four cores: (milli-cores, milli-cores reserved); above, 2.5 of every thousand."""
-_DAEMON_TOLERATIONS = (
+DAEMON_TOLERATIONS = (
     "node.kubernetes.io/not-ready",
     "node.kubernetes.io/unreachable",
     "node.kubernetes.io/disk-pressure",
@@ -84,13 +85,14 @@ def first_reason(
         return "affinity", unmet
     tolerations: list[Mapping[str, Any]] = list(pod.get("tolerations") or ())
     if daemon:
-        tolerations += [{"key": key, "operator": "Exists"} for key in _DAEMON_TOLERATIONS]
+        tolerations += [{"key": key, "operator": "Exists"} for key in DAEMON_TOLERATIONS]
     for taint in shape.taints:
         if taint.effect != "PreferNoSchedule" and not any(tolerates(t, taint) for t in tolerations):
             return "tolerations", f"untolerated taint {taint}"
     allocatable = shape.allocatable
     for name, amount in requests.items():
-        if amount > allocatable.get(name, 0):
+        # How large its disk is, a shape does not say.
+        if name != EPHEMERAL_STORAGE and amount > allocatable.get(name, 0):
             has = _amount(name, allocatable.get(name, Decimal(0)))
             return "resources", f"needs {_amount(name, amount)}, has {has}"
     return None
@@ -151,7 +153,7 @@ def pod_requests(pod: Mapping[str, Any]) -> dict[str, Decimal]:
     The sum of the containers and sidecars (init containers that restart always), or what an init container
     needs beside the sidecars started before it if that is more, plus overhead
     (https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers).
-    Raises `ValueError` for a quantity that is none.
+    What `spec.resources` asks for the whole pod counts instead. Raises `ValueError` for a quantity that is none.
     """
     running: dict[str, Decimal] = {}
     peak: dict[str, Decimal] = {}
@@ -164,7 +166,8 @@ def pod_requests(pod: Mapping[str, Any]) -> dict[str, Decimal]:
     for container in pod.get("containers") or ():
         running = _add(running, dict(_container_requests(container)))
     overhead = {name: parse_quantity(amount) for name, amount in (pod.get("overhead") or {}).items()}
-    return _add(_add(_most(peak, running), overhead), {"pods": Decimal(1)})
+    asked = {**_most(peak, running), **dict(_container_requests(pod))}
+    return _add(_add(asked, overhead), {"pods": Decimal(1)})
 
 
 def _container_requests(container: Mapping[str, Any]) -> Iterator[tuple[str, Decimal]]:
@@ -172,7 +175,7 @@ def _container_requests(container: Mapping[str, Any]) -> Iterator[tuple[str, Dec
     # A limit without a request is the request too.
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
     for name, quantity in asked.items():
-        if name in {"cpu", "memory"} or "/" in name:
+        if name in {"cpu", "memory", EPHEMERAL_STORAGE} or "/" in name:
             yield name, parse_quantity(quantity)
 
 

@@ -1,0 +1,408 @@
+"""One container of a pod: started, probed, restarted, stopped.
+
+States, reasons and texts are the kubelet's, because people and tools read them in `kubectl describe`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any, Final
+
+from emulator.cluster.kubelet.backoff import BackOff, told
+from emulator.cluster.kubelet.host import Host
+from emulator.cluster.kubelet.images import Image, ImageError, load_image, project_name
+from emulator.cluster.kubelet.launch import Launch, Running, StartError, check, execute, launch
+from emulator.cluster.kubelet.probes import Target, follow, problem
+from emulator.cluster.kubelet.variables import ConfigError
+from emulator.cluster.kubelet.volumes import Volumes
+from emulator.cluster.store import Object, timestamp
+
+_LOG = logging.getLogger(__name__)
+_CONFIG_RETRY_SECONDS: Final = 10.0
+_MINIMUM_GRACE_SECONDS: Final = 2.0
+"""For a process to end after a preStop hook that took all the time."""
+_HOOK_SECONDS: Final = 30.0
+_KEPT_LOGS: Final = 2
+
+
+class Role(Enum):
+    """What a container is in its pod."""
+
+    MAIN = auto()
+    INIT = auto()
+    SIDECAR = auto()
+    """An init container that is restarted always, and runs as long as the pod."""
+
+
+class Container:
+    """A container over all its restarts. `changed` is called whenever its status is another."""
+
+    def __init__(
+        self,
+        host: Host,
+        pod: Callable[[], Object],
+        spec: dict[str, Any],
+        role: Role,
+        changed: Callable[[], None],
+    ) -> None:
+        self.name: str = spec["name"]
+        self.spec = spec
+        self.role = role
+        self.placeholder = project_name(spec["image"]) is None
+        self.state: dict[str, Any] = {"waiting": {"reason": "PodInitializing"}}
+        self.last_state: dict[str, Any] = {}
+        self.restarts = 0
+        self.started = False
+        self.ready = False
+        self.image_identity = ""
+        self.running: Running | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._host = host
+        self._pod = pod
+        self._changed = changed
+        self._stopping = asyncio.Event()
+        self._back_off = BackOff(host.backoff_seconds)
+        self._plan: Launch | None = None
+        self._volumes: Volumes | None = None
+        self._kill: asyncio.Task[None] | None = None
+        self._executed = 0
+
+    # What the pod asks
+
+    def start(self, volumes: Volumes) -> asyncio.Task[None]:
+        """Begin; the task ends when the container has ended for good."""
+        self._volumes = volumes
+        self.task = asyncio.create_task(self._run(), name=f"container {self.name}")
+        self.task.add_done_callback(_tell_of_errors)
+        return self.task
+
+    async def stop(self, grace_seconds: float) -> None:
+        """End it for good: the preStop hook, SIGTERM, and SIGKILL after the grace period (at once if it is 0)."""
+        already, _ = self._stopping.is_set(), self._stopping.set()
+        if self.task is None:
+            return
+        if self.running is not None:
+            if not already:
+                self._record("Normal", "Killing", f"Stopping container {self.name}")
+            await self._terminate(self.running, grace_seconds)
+        elif not self.placeholder:  # it waits for something
+            self.task.cancel()
+        await asyncio.wait((self.task,))
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended for good."""
+        return self.task is not None and self.task.done()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its last run ended with 0."""
+        return (self.state.get("terminated") or {}).get("exitCode") == 0
+
+    def log_file(self, *, previous: bool = False) -> Path:
+        """Where the output of this run, or of the one before, goes."""
+        return self._logs / f"{self.restarts - previous}.log"
+
+    def status(self) -> dict[str, Any]:
+        """For `containerStatuses`."""
+        identity = f"pinwheel/{project_name(self.spec['image'])}@{self.image_identity}"
+        return {
+            "name": self.name,
+            "state": self.state,
+            "lastState": self.last_state,
+            "ready": self.succeeded if self.role is Role.INIT else self.ready,
+            "restartCount": self.restarts,
+            "image": self.spec["image"],
+            "imageID": identity if self.image_identity else "",
+            **({"containerID": self._identity(self.running)} if self.running else {}),
+            "started": self.started,
+        }
+
+    # Its life
+
+    async def _run(self) -> None:
+        if self.placeholder:
+            await self._stand_in()
+            return
+        while True:
+            self._plan = await self._prepared()
+            began = self._now()
+            code = await self._execute(self._plan)
+            if self._stopping.is_set() or not self._again(code):
+                return
+            await self._pause((self._now() - began).total_seconds())
+            self.last_state = {"terminated": self._last_end()}
+            self.restarts += 1
+
+    async def _stand_in(self) -> None:
+        """Be shown as running, or, as an init container, as done."""
+        self._record(
+            "Normal",
+            "Placeholder",
+            f"{self.spec['image']} is not one of the project's images; shown as "
+            + ("completed" if self.role is Role.INIT else "running"),
+        )
+        began = self._time()
+        if self.role is not Role.INIT:
+            self.state = {"running": {"startedAt": began}}
+            self.started = self.ready = True
+            self._changed()
+            await self._stopping.wait()
+        self.started = self.ready = False
+        self._end(began, 0, "Completed")
+
+    async def _prepared(self) -> Launch:
+        """The command line and all that belongs to it, as soon as everything is there that it refers to."""
+        image = await self._pulled()
+        while True:
+            try:
+                assert self._volumes is not None  # noqa: S101 - start() sets it
+                return launch(self._host, self._pod(), self.spec, image, self._volumes)
+            except ConfigError as error:
+                self._wait_because("CreateContainerConfigError", str(error))
+                self._record("Warning", "Failed", f"Error: {error}")
+            await self._host.news(_CONFIG_RETRY_SECONDS)
+
+    async def _pulled(self) -> Image:
+        reference = self.spec["image"]
+        pauses = BackOff(self._host.backoff_seconds)
+        pauses.after(0)  # a pull is not tried again at once
+        while True:
+            try:
+                image = load_image(self._host.settings.images, project_name(reference) or "", reference)
+            except ImageError as error:
+                self._record("Warning", "Failed", f'Failed to pull image "{reference}": {error}')
+                self._record("Warning", "Failed", "Error: ErrImagePull")
+                self._wait_because("ErrImagePull", str(error))
+                delay = pauses.after(0)
+                await asyncio.sleep(min(1.0, delay / 2))
+                self._record("Normal", "BackOff", f'Back-off pulling image "{reference}"')
+                self._wait_because(
+                    "ImagePullBackOff", f'Back-off pulling image "{reference}": ErrImagePull: {error}'
+                )
+                await asyncio.sleep(delay)
+            else:
+                if not self.image_identity:
+                    message = f'Container image "{reference}" already present on machine'
+                    self._record("Normal", "Pulled", message)
+                self.image_identity = image.identity
+                return image
+
+    async def _execute(self, plan: Launch) -> int:
+        """Run the process once, to its end; returns the exit status as a container has it."""
+        began = self._time()
+        try:
+            check(plan)
+            self._forget_old_logs()
+            running = Running(
+                self._process_name,
+                plan,
+                self.log_file(),
+                self._host.settings.registry,
+                address=(self._pod().get("status") or {}).get("podIP"),
+                restarts=self.restarts,
+            )
+        except (StartError, OSError) as error:
+            self._record("Warning", "Failed", f"Error: {error}")
+            self._end(began, 128, "StartError", str(error))
+            return 128
+        self.running = running
+        self._record("Normal", "Created", f"Created container: {self.name}")
+        self._record("Normal", "Started", f"Started container {self.name}")
+        self.state = {"running": {"startedAt": began}}
+        attendance = asyncio.create_task(self._attend(running))
+        try:
+            status = await running.ended
+        finally:
+            attendance.cancel()
+            running.process.kill()  # nothing is left if this task is cancelled
+        if self._kill is not None:
+            await self._kill
+            self._kill = None
+        code = 128 - status if status < 0 else status
+        identity, self.running = self._identity(running), None
+        self.started = self.ready = False
+        self._end(
+            began, code, "Completed" if code == 0 else "Error", identity=identity, signal=max(0, -status)
+        )
+        return code
+
+    async def _attend(self, running: Running) -> None:
+        """While it runs: the postStart hook and the probes."""
+        hook = (self.spec.get("lifecycle") or {}).get("postStart")
+        if hook:
+            wrong = await problem(hook, self._target(), _HOOK_SECONDS)
+            if wrong is not None:
+                self._record("Warning", "FailedPostStartHook", f"PostStartHook failed: {wrong}")
+                self._begin_kill(running, "FailedPostStartHook")
+                return
+        probes = {
+            kind: self.spec.get(f"{kind.lower()}Probe") for kind in ("Startup", "Liveness", "Readiness")
+        }
+        up = asyncio.Event()
+        watches: list[asyncio.Task[None]] = []
+        try:
+            if probes["Startup"]:
+                self._changed()
+                turned = lambda good: up.set() if good else self._fail_probe(running, "startup")  # noqa: E731
+                watches.append(self._watch("Startup", probes["Startup"], turned))
+                await up.wait()
+                watches.pop().cancel()
+            self.started, self.ready = True, not probes["Readiness"]
+            self._changed()
+            if probes["Liveness"]:
+                dead = lambda good: None if good else self._fail_probe(running, "liveness")  # noqa: E731
+                watches.append(self._watch("Liveness", probes["Liveness"], dead))
+            if probes["Readiness"]:
+                watches.append(self._watch("Readiness", probes["Readiness"], self._set_ready))
+            await asyncio.gather(*watches)
+        finally:
+            for watch in watches:
+                watch.cancel()
+
+    def _watch(self, kind: str, probe: dict[str, Any], turned: Callable[[bool], Any]) -> asyncio.Task[None]:
+        if "grpc" in probe:
+            self._record(
+                "Warning",
+                "ProbeWarning",
+                f"{kind} probe: gRPC is not emulated; that its port accepts a connection counts",
+            )
+
+        def failed(wrong: str) -> None:
+            if not self._stopping.is_set():
+                self._record("Warning", "Unhealthy", f"{kind} probe failed: {wrong}")
+
+        return asyncio.create_task(follow(probe, self._target(), failed, turned, hasty=kind != "Liveness"))
+
+    def _set_ready(self, good: bool) -> None:  # noqa: FBT001 - as `follow` calls it
+        self.ready = good
+        self._changed()
+
+    def _fail_probe(self, running: Running, kind: str) -> None:
+        if not self._stopping.is_set():
+            message = f"Container {self.name} failed {kind} probe, will be restarted"
+            self._record("Normal", "Killing", message)
+            probe = self.spec[f"{kind}Probe"]
+            self._begin_kill(running, kind, probe.get("terminationGracePeriodSeconds"))
+
+    def _begin_kill(self, running: Running, why: str, grace_seconds: float | None = None) -> None:
+        if self._kill is None:
+            if grace_seconds is None:
+                grace_seconds = self._pod()["spec"].get("terminationGracePeriodSeconds", 30)
+            self._kill = asyncio.create_task(
+                self._terminate(running, grace_seconds or 0), name=f"kill {self.name}: {why}"
+            )
+
+    async def _terminate(self, running: Running, grace_seconds: float) -> None:
+        clock = asyncio.get_running_loop().time
+        until = clock() + grace_seconds
+        hook = (self.spec.get("lifecycle") or {}).get("preStop")
+        if hook and grace_seconds > 0:
+            doing = asyncio.create_task(problem(hook, self._target(), grace_seconds))
+            await asyncio.wait(
+                (doing, running.ended), timeout=grace_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            wrong = doing.result() if doing.done() else None
+            doing.cancel()
+            if wrong is not None:
+                self._record("Warning", "FailedPreStopHook", f"PreStopHook failed: {wrong}")
+            until = max(until, clock() + _MINIMUM_GRACE_SECONDS)
+        await running.terminate(max(0.0, until - clock()))
+
+    def _again(self, code: int) -> bool:
+        policy = self._pod()["spec"].get("restartPolicy", "Always")
+        if self.role is Role.SIDECAR:
+            return True
+        if self.role is Role.INIT:
+            return code != 0 and policy != "Never"
+        return policy == "Always" or (policy == "OnFailure" and code != 0)
+
+    async def _pause(self, ran_seconds: float) -> None:
+        delay = self._back_off.after(ran_seconds)
+        if not delay:
+            return
+        metadata = self._pod()["metadata"]
+        self.last_state = {"terminated": self.state["terminated"]}
+        self._wait_because(
+            "CrashLoopBackOff",
+            f"back-off {told(delay)} restarting failed container={self.name} "
+            f"pod={metadata['name']}_{metadata['namespace']}({metadata['uid']})",
+        )
+        self._record(
+            *("Warning", "BackOff"),
+            f"Back-off restarting failed container {self.name} in pod "
+            f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})",
+        )
+        await asyncio.sleep(delay)
+
+    # Small things
+
+    def _last_end(self) -> dict[str, Any]:
+        return self.state.get("terminated") or self.last_state["terminated"]
+
+    def _end(
+        self, began: str, code: int, reason: str, message: str = "", *, identity: str = "", signal: int = 0
+    ) -> None:
+        told_too = {"message": message, "containerID": identity, "signal": signal}
+        self.state = {
+            "terminated": {
+                "exitCode": code,
+                "reason": reason,
+                "startedAt": began,
+                "finishedAt": self._time(),
+                **{name: value for name, value in told_too.items() if value},
+            }
+        }
+        self._changed()
+
+    def _wait_because(self, reason: str, message: str) -> None:
+        self.state = {"waiting": {"reason": reason, "message": message}}
+        self._changed()
+
+    def _target(self) -> Target:
+        ports = {
+            port["name"]: port["containerPort"] for port in self.spec.get("ports") or () if port.get("name")
+        }
+        address: str = (self._pod().get("status") or {})["podIP"]
+        return Target(address, ports, self._host.session, self._execute_beside)
+
+    async def _execute_beside(self, command: tuple[str, ...], timeout_seconds: float) -> tuple[int, str]:
+        assert self._plan is not None  # noqa: S101 - only a container that runs is probed
+        self._executed += 1
+        name = f"{self._process_name}/exec-{self._executed}"
+        log = self._logs / f"exec-{self._executed}"
+        plan = self._plan.with_command(command)
+        return await execute(name, plan, log, self._host.settings.registry, timeout_seconds)
+
+    @property
+    def _logs(self) -> Path:
+        return self._host.folder(self._pod()) / self.name
+
+    def _forget_old_logs(self) -> None:
+        for path in self._logs.glob(f"{self.restarts - _KEPT_LOGS}.log*"):
+            path.unlink()
+
+    @property
+    def _process_name(self) -> str:
+        metadata = self._pod()["metadata"]
+        return f"pod/{metadata['namespace']}/{metadata['name']}/{self.name}"
+
+    def _identity(self, running: Running) -> str:
+        return f"process://{running.process.pid}"
+
+    def _record(self, kind: Any, reason: str, message: str) -> None:
+        self._host.record(self._pod(), kind, reason, message, container=self.name)
+
+    def _now(self) -> datetime:
+        return self._host.store.clock()
+
+    def _time(self) -> str:
+        return timestamp(self._now())
+
+
+def _tell_of_errors(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _LOG.error("%s", task.get_name(), exc_info=task.exception())

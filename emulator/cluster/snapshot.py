@@ -1,0 +1,59 @@
+"""The cluster's objects on disk, so that a process that is started again goes on with them.
+
+What is lost when the process is killed is at most the last second; pods are processes and start anew.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from emulator.cluster.admission.schema import KubernetesSchemas
+from emulator.cluster.resources import CRD, Resources
+from emulator.cluster.store import Store
+
+_INTERVAL_SECONDS: Final = 1.0
+
+
+class Snapshot:
+    """Writes the store into `file` whenever it has changed, and reads it back."""
+
+    def __init__(self, store: Store, file: Path) -> None:
+        self._store = store
+        self._file = file
+        self._written = 0
+
+    def restore(self, resources: Resources, schemas: KubernetesSchemas) -> int:
+        """Put back what the file holds; returns how many objects. Kinds that are not known are left out."""
+        if not self._file.exists():
+            return 0
+        told: dict[str, Any] = orjson.loads(self._file.read_bytes())
+        objects: list[dict[str, Any]] = told["objects"]
+        definitions = [each for each in objects if each["kind"] == CRD]
+        for definition in definitions:
+            resources.define(definition)
+            schemas.add_custom_resource_definition(definition)
+        restored = 0
+        for obj in objects:
+            resource = resources.of_kind(obj["apiVersion"], obj["kind"])
+            if resource is not None:
+                self._store.restore(resource, obj, told["version"])
+                restored += 1
+        return restored
+
+    def save(self) -> None:
+        """Write, if anything has changed since."""
+        if self._written == self._store.version:
+            return
+        self._written = self._store.version
+        partial = self._file.with_suffix(".partial")
+        partial.write_bytes(orjson.dumps(self._store.snapshot()))
+        partial.chmod(0o600)
+        partial.replace(self._file)
+
+    async def run(self) -> None:
+        """Save for ever."""
+        while True:
+            await asyncio.sleep(_INTERVAL_SECONDS)
+            self.save()

@@ -1,0 +1,1 @@
+"""Lambda: moto's without Docker; where databases carry data, Python functions are really run."""

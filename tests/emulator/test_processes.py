@@ -1,0 +1,137 @@
+"""Child processes are told of in the registry, are started again when they die, and never outlive their parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from emulator.processes import Process, Supervised, registered
+
+SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+STUBBORN = [
+    *(sys.executable, "-S", "-u", "-c"),
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(600)",
+]
+WAIT_SECONDS = 20
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Path:
+    (tmp_path / "registry").mkdir()
+    return tmp_path / "registry"
+
+
+def test_a_process_is_registered_while_it_runs(tmp_path: Path, registry: Path):
+    process = Process("pods/web", SLEEPER, tmp_path / "log", registry, details={"address": "127.0.0.1:1"})
+    (told,) = registered(registry)
+    assert (told.name, told.pid) == ("pods/web", process.pid)
+    assert told.details == {"address": "127.0.0.1:1"}
+    process.stop(5)
+    assert process.status == -signal.SIGTERM
+    assert registered(registry) == []
+
+
+def test_its_exit_status_is_told_and_its_output_is_in_the_log(tmp_path: Path, registry: Path):
+    ended: list[int] = []
+    command = [sys.executable, "-S", "-c", "print('last words'); raise SystemExit(3)"]
+    process = Process("short", command, tmp_path / "logs" / "short.log", registry, on_exit=ended.append)
+    assert process.join(WAIT_SECONDS)
+    assert (ended, process.status) == ([3], 3)
+    assert (tmp_path / "logs" / "short.log").read_text() == "last words\n"
+
+
+def test_one_that_does_not_listen_is_killed_with_all_it_started(tmp_path: Path, registry: Path):
+    inner = f"import subprocess, sys; subprocess.Popen({SLEEPER!r}); exec(sys.argv[1])"
+    process = Process("stubborn", [*STUBBORN[:-1], inner, STUBBORN[-1]], log := tmp_path / "log", registry)
+    while "ready" not in log.read_text():
+        assert process.alive
+    (child,) = psutil.Process(process.pid).children()
+    process.stop(grace_seconds=0.1)
+    assert process.status == -signal.SIGKILL
+    psutil.wait_procs([child], WAIT_SECONDS)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_supervised_process_is_started_again_and_says_so(tmp_path: Path, registry: Path):
+    said: list[str] = []
+    again = threading.Event()
+
+    def start(restarts, on_exit):
+        process = Process("broker", SLEEPER, tmp_path / "log", registry, on_exit=on_exit)
+        if restarts == 2:
+            again.set()
+        return process
+
+    broker = Supervised("broker", start, said.append)
+    broker.start()
+    first = broker.process
+    assert first is not None
+    first.kill()
+    while broker.restarts < 1 or broker.process is first:
+        assert not again.is_set()
+    assert broker.process is not None
+    broker.process.kill()
+    assert again.wait(WAIT_SECONDS)
+    broker.stop(5)
+    assert said[0] == "broker ended by signal 9"
+    assert "broker runs again" in said
+    assert registered(registry) == []
+
+
+def test_a_start_that_fails_is_tried_again(tmp_path: Path, registry: Path):
+    said: list[str] = []
+    started = threading.Event()
+
+    def start(restarts, on_exit):
+        if restarts == 1:
+            raise OSError("no port is free")
+        if restarts == 2:
+            started.set()
+        return Process("broker", SLEEPER, tmp_path / "log", registry, on_exit=on_exit)
+
+    broker = Supervised("broker", start, said.append)
+    broker.start()
+    assert broker.process is not None
+    broker.process.kill()
+    assert started.wait(WAIT_SECONDS)
+    broker.stop(5)
+    assert "broker could not be started again: no port is free" in said
+
+
+def test_a_stopped_one_stays_stopped(tmp_path: Path, registry: Path):
+    starts: list[int] = []
+
+    def start(restarts, on_exit):
+        starts.append(restarts)
+        return Process("broker", SLEEPER, tmp_path / "log", registry, on_exit=on_exit)
+
+    broker = Supervised("broker", start)
+    broker.start()
+    broker.stop(5)
+    assert starts == [0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere `pinwheel down` ends what is left")
+def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path, registry: Path):
+    parent = subprocess.Popen(
+        [
+            *(sys.executable, "-c"),
+            "import sys, time; from pathlib import Path; from emulator.processes import Process\n"
+            f"p = Process('child', {SLEEPER!r}, Path({str(tmp_path)!r}) / 'log', Path({str(registry)!r}))\n"
+            "print(p.pid, flush=True); time.sleep(600)",
+        ],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    psutil.wait_procs([child], WAIT_SECONDS)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
