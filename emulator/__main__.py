@@ -19,7 +19,7 @@ from typing import Any
 
 from emulator import model_files
 from emulator.backing import Backing, present, use
-from emulator.process import EmulatorError, PortInUseError, require_loopback
+from emulator.process import BackingError, EmulatorError, PortInUseError, require_loopback
 
 LISTEN_BACKLOG = 256
 
@@ -53,32 +53,41 @@ def main() -> int:
 
     if arguments.backed:
         host, port = listener.getsockname()[:2]
-        put_in_place(
-            Backing(
-                arguments.backed,
-                f"http://{host}:{port}",
-                arguments.account,
-                arguments.region,
-                keep=arguments.keep,
-                images=arguments.images,
-            )
+        backing = Backing(
+            arguments.backed,
+            f"http://{host}:{port}",
+            arguments.account,
+            arguments.region,
+            keep=arguments.keep,
+            images=arguments.images,
         )
+        try:
+            put_in_place(backing)
+        except BackingError as error:
+            backing.stop()
+            report(error=type(error).__name__, message=error.message, remedy=error.remedy)
+            return 1
     serve(listener, on_ready=lambda: report(port=listener.getsockname()[1], pid=os.getpid()))
     return 0
 
 
 def put_in_place(backing: Backing) -> None:
-    """Let real processes stand behind the services that can have them."""
+    """Let real processes stand behind the services that can have them. Raises `BackingError`."""
     from emulator import keeping  # noqa: PLC0415 - these import moto
     from emulator.eks import api_server  # noqa: PLC0415
     from emulator.kafka import server as kafka_server  # noqa: PLC0415
+    from emulator.kafka.broker import BrokerError  # noqa: PLC0415
     from emulator.rds import server as rds_server  # noqa: PLC0415
 
     if not backing.keep:
         shutil.rmtree(backing.directory / "data", ignore_errors=True)
     use(backing)
-    for part in (rds_server, kafka_server, api_server, keeping):  # the database takes longest to start
-        part.install(backing)
+    try:
+        for part in (rds_server, kafka_server, api_server, keeping):  # the database takes longest to start
+            part.install(backing)
+    except BrokerError as error:
+        remedy = "correct the variable, or unset it: the broker that Pinwheel brings needs none"
+        raise BackingError(str(error), remedy) from error
 
 
 _leaving = threading.Lock()

@@ -49,6 +49,10 @@ class PortInUseError(EmulatorError):
     """Another program listens on the port."""
 
 
+class BackingError(EmulatorError):
+    """A process that was asked for cannot stand behind a service."""
+
+
 class EmulatorDiedError(EmulatorError):
     """The child ended before it was ready; the message carries the last lines of its stderr."""
 
@@ -58,7 +62,7 @@ class EmulatorNotReadyError(EmulatorError):
 
 
 _ERRORS_FROM_CHILD: Final[dict[str, type[EmulatorError]]] = {
-    error.__name__: error for error in (HostNotLoopbackError, PortInUseError)
+    error.__name__: error for error in (HostNotLoopbackError, PortInUseError, BackingError)
 }
 
 

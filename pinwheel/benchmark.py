@@ -28,7 +28,7 @@ _READY: Final = "Ctrl-C stops it all."
 def rehearse(environment: str, state: Path) -> float:
     """Seconds of `pinwheel rehearse`."""
     began = time.perf_counter()
-    subprocess.run(
+    subprocess.run(  # noqa: S603 - our own command
         _command("rehearse", environment), env=_environment(state), check=True, capture_output=True
     )
     return time.perf_counter() - began
@@ -37,7 +37,7 @@ def rehearse(environment: str, state: Path) -> float:
 def up(environment: str, state: Path) -> tuple[float, dict[str, float]]:
     """Seconds until `pinwheel up` says that all is ready, and MiB by process."""
     began = time.perf_counter()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603
         _command("up", environment, "--port", "0"),
         env=_environment(state),
         stdout=subprocess.PIPE,

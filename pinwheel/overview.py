@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -68,6 +69,8 @@ class Overview:
     endpoint: str
     members: list[Member]
     """`pinwheel up` and the emulator."""
+    resources: list[tuple[str, str]] = field(default_factory=list)
+    """What the programs put out, under the names that people know."""
     behind: list[Member] = field(default_factory=list)
     """The processes behind managed services: brokers, databases, clusters."""
     nodes: list[Node] = field(default_factory=list)
@@ -104,8 +107,28 @@ def gather(here: World) -> Overview:
         except (ApiError, EmulatorError) as error:
             notes.append(f"the cluster does not answer: {error}")
     return Overview(
-        here.environment, here.region, here.endpoint, here.members, behind, nodes, pods, services, notes
+        *(here.environment, here.region, here.endpoint, here.members),
+        *(list(_resources(here)), behind, nodes, pods, services, notes),
     )
+
+
+def _resources(here: World) -> Iterator[tuple[str, str]]:
+    cluster, data = here.outputs.get("cluster", {}), here.outputs.get("data", {})
+    port = data.get("database_port")
+    writer, reader = (data.get(f"database_{role}_endpoint") for role in ("writer", "reader"))
+    for what, value in (
+        ("AWS endpoint", here.endpoint),
+        ("EKS cluster", cluster.get("name")),
+        ("Kubernetes API", cluster.get("endpoint")),
+        ("Kafka cluster", data.get("kafka_cluster_arn")),
+        ("Kafka brokers", data.get("kafka_bootstrap_brokers_iam")),
+        ("MySQL writer", f"{writer}:{port}" if writer else None),
+        ("MySQL reader", f"{reader}:{port}" if reader else None),
+        ("lake bucket", data.get("lake_bucket")),
+        ("Glue database", data.get("lake_database")),
+    ):
+        if value:
+            yield what, value
 
 
 def _client(kubeconfig: Path) -> ClusterClient | None:

@@ -62,13 +62,12 @@ def screen(seen: Overview) -> Group:
     title = Text(f"{seen.environment} ({seen.region})", "bold")
     if not seen.endpoint:
         title.append(" is starting", "not bold")
-    parts: list[Text | Table] = [title, _processes(seen)]
+    parts: list[Text | Table] = [title, *_rows(seen.resources), Text(), _processes(seen)]
     if seen.nodes:
         parts += [Text(), _nodes(seen)]
     if seen.pods:
         parts += [Text(), _pods(seen)]
-    if seen.services:
-        parts += [Text(), _services(seen)]
+    parts += [Text()] * bool(seen.services) + _rows(seen.services)
     return Group(*parts, *(Text(f"! {note}", "yellow") for note in seen.notes))
 
 
@@ -114,11 +113,13 @@ def _short(node: str) -> str:
     return node.partition(".")[0]
 
 
-def _services(seen: Overview) -> Table:
-    table = _table("service", "url")
-    for name, url in seen.services:
-        table.add_row(name, url)
-    return table
+def _rows(pairs: list[tuple[str, str]]) -> list[Text | Table]:
+    if not pairs:
+        return []
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in pairs:
+        table.add_row(Text(name, "dim"), Text(value, overflow="fold"))
+    return [table]
 
 
 def _table(*columns: str) -> Table:

@@ -163,7 +163,8 @@ def introduction(here: World, seen: Overview) -> Iterator[str]:
         yield f"  export KUBECONFIG={world.state_directory() / KUBECONFIG}"
     yield ""
     yield "There are:"
-    for what, value in things(here, seen):
+    services = [(f"service {name}", url) for name, url in seen.services]
+    for what, value in (*seen.resources, *_counts(seen), *services):
         yield f"  {what:<18} {value}"
     yield from (f"Note: {note}." for note in seen.notes)
     yield ""
@@ -174,36 +175,19 @@ def introduction(here: World, seen: Overview) -> Iterator[str]:
     yield "Ctrl-C stops it all."
 
 
-def things(here: World, seen: Overview) -> Iterator[tuple[str, object]]:
-    """What the programs put out, under the names that people know."""
-    cluster, data = here.outputs.get("cluster", {}), here.outputs.get("data", {})
-    port = data.get("database_port")
-    writer, reader = (data.get(f"database_{role}_endpoint") for role in ("writer", "reader"))
-    for what, value in (
-        ("EKS cluster", cluster.get("name")),
-        ("Kubernetes API", cluster.get("endpoint")),
-        ("Kafka cluster", data.get("kafka_cluster_arn")),
-        ("Kafka brokers", data.get("kafka_bootstrap_brokers_iam")),
-        ("MySQL writer", f"{writer}:{port}" if writer else None),
-        ("MySQL reader", f"{reader}:{port}" if reader else None),
-        ("lake bucket", data.get("lake_bucket")),
-        ("Glue database", data.get("lake_database")),
-        ("nodes", _counted(Counter(node.pool for node in seen.nodes))),
-        ("pods", _counted(Counter(_kind(pod) for pod in seen.pods))),
+def _counts(seen: Overview) -> Iterator[tuple[str, str]]:
+    for what, counts in (
+        ("nodes", Counter(node.pool for node in seen.nodes)),
+        ("pods", Counter(_kind(pod) for pod in seen.pods)),
     ):
-        if value:
-            yield what, value
-    yield from ((f"service {name}", url) for name, url in seen.services)
+        if counts:
+            yield what, ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def _kind(pod: Pod) -> str:
     if not pod.settled:
         return "not ready"
     return "placeholders (images that are not ours)" if pod.placeholder else "of our images"
-
-
-def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def next_commands(here: World) -> Iterator[str]:

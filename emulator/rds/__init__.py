@@ -1,1 +1,1 @@
-"""RDS: moto's, with the references checked and what it loses of Aurora clusters and instances."""
+"""RDS: moto's, with the references checked, what it loses of Aurora, and real MySQL servers behind clusters."""

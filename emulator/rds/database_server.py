@@ -1,7 +1,6 @@
 """One Aurora cluster's private MariaDB server: started, kept running, and ended."""
 
 import contextlib
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -107,7 +106,7 @@ class DatabaseServer:
             self._keeper.stop(STOP_SECONDS)
         self._tell(serves=False, failure="is stopped")
         if remove:
-            shutil.rmtree(self._data, ignore_errors=True)
+            self._program.remove(self._data)
 
     def _start(self) -> None:
         try:

@@ -1,8 +1,8 @@
 """The seam between the emulated Aurora and what serves MySQL's protocol.
 
-Every database address that RDS hands out comes from `address`. Today that is `aws_address`: the names
-that AWS would give, behind which nothing listens. A real server replaces it by calling `set_provider` with
-a function that returns where it listens.
+Every database address that RDS hands out comes from `address`. In a plain rehearsal that is `aws_address`: the
+names that AWS would give, behind which nothing listens. Real servers replace it by calling `set_provider` with
+a function that returns where they listen: see `emulator.rds.server`.
 """
 
 from collections.abc import Callable

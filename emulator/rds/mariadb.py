@@ -71,6 +71,12 @@ class MariaDb:
         if done.returncode:
             raise MariaDbError(f"{self.program} could not make {data}: {errors_in(done.stderr)}")
         unfinished.rename(data)
+        shutil.rmtree(_temporary(unfinished))
+
+    def remove(self, data: Path) -> None:
+        """Remove a data directory, and what a server had beside it."""
+        for each in (data, _temporary(data)):
+            shutil.rmtree(each, ignore_errors=True)
 
     def serve(self, data: Path, port: int, start_script: Path, tls: Path) -> list[str]:
         """The command line of the server.
@@ -105,10 +111,14 @@ class MariaDb:
         ]
 
     def _command(self, data: Path) -> list[str]:
+        temporary = _temporary(data)
+        temporary.mkdir(exist_ok=True, mode=0o700)
         return [
             *(str(self.program), "--no-defaults"),  # must come first
             *(["--user=root"] if os.geteuid() == 0 else []),
             *(f"--datadir={data}", f"--lc-messages-dir={self.scripts}"),
+            # Not the system's: at its start a server removes what others have of temporary tables there.
+            f"--tmpdir={temporary}",
             *_FIXED,
         ]
 
@@ -154,6 +164,10 @@ def _scripts_of(program: Path) -> Path:
     raise MariaDbError(
         f"{program} lacks its SQL scripts: no mysql_system_tables.sql in {places[0]}/share/mysql"
     )
+
+
+def _temporary(data: Path) -> Path:
+    return data.with_name(f"{data.name}.tmp")
 
 
 def _script(folder: Path, name: str) -> Path:

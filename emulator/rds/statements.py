@@ -18,8 +18,8 @@ MOST_BYTES: Final = 1024 * 1024
 
 _INTERRUPTED: Final = {1969, 3024}
 """MariaDB's and MySQL's code for a statement that took too long."""
-_LOST: Final = {2003, 2006, 2013}
-"""PyMySQL's codes for a server that is not there (any more)."""
+_LOST: Final = {0, 2003, 2006, 2013}
+"""PyMySQL's codes for a server that is not there (any more); 0 is a connection that is closed."""
 
 
 def options_of_connection() -> dict[str, Any]:
@@ -62,11 +62,11 @@ def batch(connection: Any, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def error_of(error: pymysql.MySQLError) -> OperationError:
     """The Data API's error for one of the server or of the connection to it."""
-    code, text = error.args if len(error.args) == 2 else (0, str(error))  # noqa: PLR2004
+    code, text = error.args if len(error.args) == 2 else (None, str(error))  # noqa: PLR2004
     if code in _INTERRUPTED or "timed out" in text:  # the latter when it may continue after that
         return OperationError("StatementTimeoutException", "Request timed out")
     if code in _LOST:
-        return OperationError("DatabaseUnavailableException", f"The database is not available: {text}")
+        return OperationError("DatabaseUnavailableException", f"The database is not available. {text}")
     return OperationError("DatabaseErrorException", f"Database error code: {code}. Message: {text}")
 
 

@@ -10,6 +10,7 @@ import sys
 import psutil
 import pytest
 
+from pinwheel.overview import gather
 from pinwheel.up import introduction
 from pinwheel.world import World
 
@@ -79,11 +80,11 @@ def test_what_would_lead_clients_elsewhere_is_told(monkeypatch: pytest.MonkeyPat
     here = World("local", "us-east-1", [], "http://127.0.0.1:4588")
     for name in [each for each in os.environ if each.startswith("AWS_") or each.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    assert not [line for line in introduction(here) if "unset" in line or "NO_PROXY" in line]
+    assert not [line for line in introduction(here, gather(here)) if "unset" in line or "NO_PROXY" in line]
     monkeypatch.setenv("AWS_PROFILE", "work")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere.example")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
-    told = list(introduction(here))
+    told = list(introduction(here, gather(here)))
     assert "  unset AWS_ENDPOINT_URL_S3 AWS_PROFILE" in told
     assert "  export NO_PROXY=127.0.0.1,localhost" in told
 

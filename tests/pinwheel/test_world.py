@@ -118,18 +118,3 @@ def test_down_ends_the_world(process: subprocess.Popen[bytes], capsys: pytest.Ca
 def test_down_without_a_world(capsys: pytest.CaptureFixture[str]) -> None:
     assert up.down() == 0
     assert "Nothing is up" in capsys.readouterr().out
-
-
-def test_status_of_a_world(process: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]) -> None:
-    outputs = {"cluster": {"name": "pinwheel-local-cluster"}}
-    here = World("local", "us-east-1", [Member.of(world.UP, process.pid)], "http://127.0.0.1:4588", outputs)
-    world.write(here)
-    assert up.status() == 0
-    shown = capsys.readouterr().out
-    assert "http://127.0.0.1:4588" in shown
-    assert "pinwheel-local-cluster" in shown
-
-
-def test_status_without_a_world(capsys: pytest.CaptureFixture[str]) -> None:
-    assert up.status() == 1
-    assert "make up" in capsys.readouterr().out

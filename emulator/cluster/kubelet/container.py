@@ -11,11 +11,12 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final
 
+from emulator.cluster.kubelet.attendance import Attendance, Fault
 from emulator.cluster.kubelet.backoff import BackOff, told
 from emulator.cluster.kubelet.host import Host
 from emulator.cluster.kubelet.images import Image, ImageError, load_image, project_name
 from emulator.cluster.kubelet.launch import Launch, Running, StartError, check, execute, launch
-from emulator.cluster.kubelet.probes import Target, follow, problem
+from emulator.cluster.kubelet.probes import Target, problem
 from emulator.cluster.kubelet.variables import ConfigError
 from emulator.cluster.kubelet.volumes import Volumes
 from emulator.cluster.store import Object, timestamp
@@ -24,7 +25,8 @@ _LOG = logging.getLogger(__name__)
 _CONFIG_RETRY_SECONDS: Final = 10.0
 _MINIMUM_GRACE_SECONDS: Final = 2.0
 """For a process to end after a preStop hook that took all the time."""
-_HOOK_SECONDS: Final = 30.0
+_PULL_SHOWN_SECONDS: Final = 1.0
+"""For which a pull's error is shown, before its back-off is."""
 _KEPT_LOGS: Final = 2
 
 
@@ -69,6 +71,7 @@ class Container:
         self._volumes: Volumes | None = None
         self._kill: asyncio.Task[None] | None = None
         self._executed = 0
+        self._blamed = ""
 
     # What the pod asks
 
@@ -178,11 +181,10 @@ class Container:
                 self._record("Warning", "Failed", "Error: ErrImagePull")
                 self._wait_because("ErrImagePull", str(error))
                 delay = pauses.after(0)
-                await asyncio.sleep(min(1.0, delay / 2))
-                self._record("Normal", "BackOff", f'Back-off pulling image "{reference}"')
-                self._wait_because(
-                    "ImagePullBackOff", f'Back-off pulling image "{reference}": ErrImagePull: {error}'
-                )
+                await asyncio.sleep(min(_PULL_SHOWN_SECONDS, delay))
+                back_off = f'Back-off pulling image "{reference}"'
+                self._record("Normal", "BackOff", back_off)
+                self._wait_because("ImagePullBackOff", f"{back_off}: ErrImagePull: {error}")
                 await asyncio.sleep(delay)
             else:
                 if not self.image_identity:
@@ -213,7 +215,8 @@ class Container:
         self._record("Normal", "Created", f"Created container: {self.name}")
         self._record("Normal", "Started", f"Started container {self.name}")
         self.state = {"running": {"startedAt": began}}
-        attendance = asyncio.create_task(self._attend(running))
+        self._blamed = ""
+        attendance = asyncio.create_task(self._attendance(running).run())
         try:
             status = await running.ended
         finally:
@@ -230,71 +233,31 @@ class Container:
         )
         return code
 
-    async def _attend(self, running: Running) -> None:
-        """While it runs: the postStart hook and the probes."""
-        hook = (self.spec.get("lifecycle") or {}).get("postStart")
-        if hook:
-            wrong = await problem(hook, self._target(), _HOOK_SECONDS)
-            if wrong is not None:
-                self._record("Warning", "FailedPostStartHook", f"PostStartHook failed: {wrong}")
-                self._begin_kill(running, "FailedPostStartHook")
-                return
-        probes = {
-            kind: self.spec.get(f"{kind.lower()}Probe") for kind in ("Startup", "Liveness", "Readiness")
-        }
-        up = asyncio.Event()
-        watches: list[asyncio.Task[None]] = []
-        try:
-            if probes["Startup"]:
-                self._changed()
-                turned = lambda good: up.set() if good else self._fail_probe(running, "startup")  # noqa: E731
-                watches.append(self._watch("Startup", probes["Startup"], turned))
-                await up.wait()
-                watches.pop().cancel()
-            self.started, self.ready = True, not probes["Readiness"]
+    def _attendance(self, running: Running) -> Attendance:
+        return Attendance(
+            self.spec,
+            self._target(),
+            pid=running.process.pid,
+            record=self._record,
+            set_health=self._set_health,
+            end=lambda fault: self._end_run(running, fault),
+        )
+
+    def _set_health(self, *, started: bool, ready: bool) -> None:
+        if not self._stopping.is_set() or not ready:
+            self.started, self.ready = started, ready
             self._changed()
-            if probes["Liveness"]:
-                dead = lambda good: None if good else self._fail_probe(running, "liveness")  # noqa: E731
-                watches.append(self._watch("Liveness", probes["Liveness"], dead))
-            if probes["Readiness"]:
-                watches.append(self._watch("Readiness", probes["Readiness"], self._set_ready))
-            await asyncio.gather(*watches)
-        finally:
-            for watch in watches:
-                watch.cancel()
 
-    def _watch(self, kind: str, probe: dict[str, Any], turned: Callable[[bool], Any]) -> asyncio.Task[None]:
-        if "grpc" in probe:
-            self._record(
-                "Warning",
-                "ProbeWarning",
-                f"{kind} probe: gRPC is not emulated; that its port accepts a connection counts",
-            )
-
-        def failed(wrong: str) -> None:
-            if not self._stopping.is_set():
-                self._record("Warning", "Unhealthy", f"{kind} probe failed: {wrong}")
-
-        return asyncio.create_task(follow(probe, self._target(), failed, turned, hasty=kind != "Liveness"))
-
-    def _set_ready(self, good: bool) -> None:  # noqa: FBT001 - as `follow` calls it
-        self.ready = good
-        self._changed()
-
-    def _fail_probe(self, running: Running, kind: str) -> None:
-        if not self._stopping.is_set():
-            message = f"Container {self.name} failed {kind} probe, will be restarted"
-            self._record("Normal", "Killing", message)
-            probe = self.spec[f"{kind}Probe"]
-            self._begin_kill(running, kind, probe.get("terminationGracePeriodSeconds"))
-
-    def _begin_kill(self, running: Running, why: str, grace_seconds: float | None = None) -> None:
-        if self._kill is None:
-            if grace_seconds is None:
-                grace_seconds = self._pod()["spec"].get("terminationGracePeriodSeconds", 30)
-            self._kill = asyncio.create_task(
-                self._terminate(running, grace_seconds or 0), name=f"kill {self.name}: {why}"
-            )
+    def _end_run(self, running: Running, fault: Fault) -> None:
+        """End this run because of a fault; whether there will be another is for the restart policy to say."""
+        if self._kill is not None or self._stopping.is_set():
+            return
+        self._record("Normal", "Killing", fault.message)
+        self._blamed = fault.blame
+        grace_seconds = fault.grace_seconds
+        if grace_seconds is None:
+            grace_seconds = self._pod()["spec"].get("terminationGracePeriodSeconds", 30)
+        self._kill = asyncio.create_task(self._terminate(running, grace_seconds))
 
     async def _terminate(self, running: Running, grace_seconds: float) -> None:
         clock = asyncio.get_running_loop().time

@@ -96,11 +96,18 @@ class _Decoder:
         if inner is None:
             return value
         return [
-            item
-            if item is None
-            else self.value(inner, item, _Place(f"{place.path}[{index}]", place.go_path, place.struct))
+            self.value(
+                inner,
+                {} if item is None and _is_struct(inner) else item,
+                _Place(f"{place.path}[{index}]", place.go_path, place.struct),
+            )
             for index, item in enumerate(value)
         ]
+
+
+def _is_struct(structure: Structure) -> bool:
+    """Whether null in a list of these is an empty one, as in Go."""
+    return not structure.custom and "object" in structure.types
 
 
 def _left_out_when_empty(structure: Structure, name: str, field: Structure) -> bool:

@@ -87,7 +87,8 @@ def _check_structural(schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
     if schema.get("x-kubernetes-list-type") == "map" and not schema.get("x-kubernetes-list-map-keys"):
         told = "must not be empty if x-kubernetes-list-type is map"
         yield refusal.required(f"{path}.x-kubernetes-list-map-keys", told)
-    for name, inner in (schema.get("properties") or {}).items():
+    properties = schema.get("properties")
+    for name, inner in (properties if isinstance(properties, Mapping) else {}).items():
         if isinstance(inner, Mapping):
             yield from _check_structural(inner, f"{path}.properties[{name}]")
     for name in ("items", "additionalProperties"):

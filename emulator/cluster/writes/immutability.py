@@ -144,7 +144,7 @@ def _service(before: Object, after: Object) -> list[Cause]:
         return []
     if old.get("clusterIP") and old.get("clusterIP") != new.get("clusterIP"):
         text = "may not change once set"
-        given = new.get("clusterIPs") or ([new["clusterIP"]] if new.get("clusterIP") else [])
+        given = [new["clusterIP"]] if new.get("clusterIP") else []
         return [refusal.invalid("spec.clusterIPs[0]", given, text)]
     return []
 

@@ -83,7 +83,7 @@ def allocate_for_service(
 
 def keep_allocated(before: Object, after: Object) -> None:
     """Give an update of a Service, in place, what it leaves out and the server had allocated."""
-    old, new = before["spec"], after["spec"]
+    old, new = before["spec"], after.setdefault("spec", {})
     if "ExternalName" in {old.get("type"), new.get("type")}:
         return
     for field in ("clusterIP", "clusterIPs"):

@@ -9,7 +9,6 @@ import pytest
 from kubernetes import client, config
 
 from emulator.cluster.client import ClusterClient
-from emulator.eks import api_server
 from tests.emulator.cluster.harness import RESOURCES, Kubectl, RunningCluster, start
 
 
@@ -22,7 +21,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster
             running.add_node()
         yield running
     finally:
-        api_server.deleted(running.server.name)
+        running.server.stop()
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """A real cluster for tests: the process that stands behind an EKS cluster, three nodes, and its clients."""
 
+import base64
 import itertools
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +18,6 @@ from emulator.backing import Backing
 from emulator.cluster.client import ClusterClient
 from emulator.cluster.resources import Resources
 from emulator.cluster.scheduling.machines import Machine, node_object
-from emulator.eks import api_server
 from emulator.eks.api_server import ApiServer
 from emulator.instance_types import all_types
 
@@ -120,7 +121,7 @@ class RunningCluster:
     kubeconfig: Path
     home: Path
     nodes: list[str] = field(default_factory=list)
-    _numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def endpoint(self) -> str:
@@ -137,10 +138,6 @@ class RunningCluster:
     @property
     def client(self) -> ClusterClient:
         return self.server.client
-
-    @property
-    def resources(self) -> Resources:
-        return RESOURCES
 
     def kubectl(self, namespace: str = "") -> Kubectl:
         return Kubectl(self.home, self.kubeconfig, namespace)
@@ -177,10 +174,24 @@ def start(directory: Path, name: str = "tests", images: Path | None = ROOT / "se
     backing = Backing(directory / "world", "http://127.0.0.1:9", "210987654321", REGION, images=images)
     home = directory / "home"
     home.mkdir()
-    api_server.install(backing)
-    server = api_server.created(name, VERSION)
-    assert server is not None
-    return RunningCluster(server, backing.directory / api_server.KUBECONFIG, home)
+    server = ApiServer(backing, name, VERSION)
+    kubeconfig = home / "kubeconfig"
+    kubeconfig.write_text(json.dumps(_configuration(server)), encoding="utf-8")
+    return RunningCluster(server, kubeconfig, home)
+
+
+def _configuration(server: ApiServer) -> dict[str, Any]:
+    """A kubeconfig; JSON is YAML."""
+    authority = base64.b64encode(server.certificate_authority.encode()).decode()
+    cluster = {"server": server.endpoint, "certificate-authority-data": authority}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "tests", "cluster": cluster}],
+        "users": [{"name": "tests", "user": {"token": server.token}}],
+        "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
+        "current-context": "tests",
+    }
 
 
 IMAGE = "example.com/pinwheel/echo"

@@ -20,7 +20,7 @@ def test_apply_creates_then_changes_then_leaves_alone(kubectl: Kubectl) -> None:
     web = deployment("web", replicas=0)
     assert kubectl("apply", "-f", "-", manifest=web).out == "deployment.apps/web created\n"
     assert kubectl("apply", "-f", "-", manifest=web).out == "deployment.apps/web unchanged\n"
-    assert "No resources" not in kubectl("diff", "-f", "-", manifest=web).out
+    assert kubectl("diff", "-f", "-", manifest=web).out == ""
     web["spec"]["revisionHistoryLimit"] = 3
     difference = kubectl("diff", "-f", "-", manifest=web, check=False)
     assert difference.code == 1
@@ -215,6 +215,43 @@ def test_who_am_i_and_what_may_i(kubectl: Kubectl) -> None:
     assert kubectl("auth", "whoami").lines[0].split() == ["ATTRIBUTE", "VALUE"]
     assert kubectl("auth", "can-i", "delete", "nodes").out.startswith("yes")
     assert "*.*" in kubectl("auth", "can-i", "--list").out
+
+
+def test_what_kubectl_makes_itself(kubectl: Kubectl) -> None:
+    """It sends these in protobuf."""
+    commands = {
+        "create configmap settings --from-literal=a=1": "configmap/settings created",
+        "create secret generic password --from-literal=p=x": "secret/password created",
+        "create serviceaccount robot": "serviceaccount/robot created",
+        "create role reader --verb=get,list --resource=pods": "role.rbac.authorization.k8s.io/reader created",
+        "create rolebinding reads --role=reader --user=ann": "rolebinding.rbac.authorization.k8s.io/reads created",
+        "create deployment web --image=example.com/web:1 --replicas=0": "deployment.apps/web created",
+        "expose deployment web --port=80 --target-port=8080": "service/web exposed",
+        "autoscale deployment web --min=1 --max=3 --cpu=80%": "horizontalpodautoscaler.autoscaling/web autoscaled",
+        "create pdb web --selector=app=web --min-available=1": "poddisruptionbudget.policy/web created",
+        "create cronjob nightly --image=example.com/web:1 --schedule=@daily": "cronjob.batch/nightly created",
+        "create ingress web --rule=web.example/=web:80": "ingress.networking.k8s.io/web created",
+        "create quota few --hard=pods=9": "resourcequota/few created",
+        "run lone --image=example.com/web:1": "pod/lone created",
+    }
+    for command, told in commands.items():
+        assert kubectl(*command.split()).out == f"{told}\n"
+    wide = kubectl("get", "deployment", "web", "-o", "wide").lines[1].split()
+    assert wide[-3:] == ["web", "example.com/web:1", "app=web"]
+    assert kubectl("get", "secret", "password", "-o", "jsonpath={.data.p}").out == "eA=="
+    assert "cpu: <unknown>/80%" in kubectl("get", "hpa", "web").out
+    assert kubectl("get", "rolebinding", "reads", "-o", "wide").lines[1].split()[1:4:2] == [
+        "Role/reader",
+        "ann",
+    ]
+    assert kubectl("get", "service", "web", "-o", "wide").lines[1].split()[4] == "80/TCP"
+    token = kubectl("create", "token", "robot").out
+    assert (
+        f"system:serviceaccount:{kubectl.namespace}:robot" in kubectl("auth", "whoami", "--token", token).out
+    )
+    everything = kubectl("get", "all").out
+    for name in ("pod/lone", "service/web", "deployment.apps/web", "cronjob.batch/nightly"):
+        assert name in everything
 
 
 def test_metrics_are_not_there_and_said_so(kubectl: Kubectl) -> None:

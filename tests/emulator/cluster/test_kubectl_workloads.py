@@ -1,9 +1,12 @@
 """kubectl on what runs: rollouts, scaling, logs, jobs, deletion, and a process that is killed."""
 
+import http.client
 import json
 import os
 import signal
+import threading
 import urllib.request
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -27,31 +30,105 @@ def names(kubectl: Kubectl, resource: str, *arguments: str) -> list[str]:
     return kubectl("get", resource, *arguments, "-o", "jsonpath={.items[*].metadata.name}").out.split()
 
 
-def test_the_echo_service_as_it_is_written(cluster: RunningCluster) -> None:
+MANIFEST = str(ROOT / "services" / "echo" / "kubernetes.yaml")
+
+
+@pytest.fixture(scope="module")
+def echo(cluster: RunningCluster) -> Iterator[Kubectl]:
+    """The echo service as it is written, rolled out."""
     kubectl = cluster.kubectl("echo")
-    manifest = str(ROOT / "services" / "echo" / "kubernetes.yaml")
-    kubectl("apply", "--server-side", "-f", manifest)
-    try:
-        kubectl("rollout", "status", "deployment/echo", TIMEOUT)
-        header, *rows = kubectl("get", "pods", "-o", "wide").lines
-        assert header.split()[:5] == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
-        assert rows
-        assert all("1/1" in row and "Running" in row for row in rows)
-        address, port = kubectl(
-            "get", "service", "echo", "-o", "jsonpath={.spec.clusterIP} {.spec.ports[0].port}"
-        ).out.split()
-        with urllib.request.urlopen(f"http://{address}:{port}/", timeout=10) as answer:
-            assert json.load(answer)["pod"].startswith("echo-")
-        described = kubectl("describe", "deployment", "echo").out
-        for part in ("StrategyType:", "RollingUpdate", "NewReplicaSet:", "ScalingReplicaSet"):
-            assert part in described
-        described = kubectl("describe", "pods").out
-        for part in ("Container ID:", "Ready:", "Started", "Readiness:"):
-            assert part in described
-        kubectl("apply", "--server-side", "-f", manifest)
-    finally:
-        kubectl("delete", "--ignore-not-found", "-f", manifest, TIMEOUT)
+    kubectl("apply", "--server-side", "-f", MANIFEST)
+    kubectl("rollout", "status", "deployment/echo", TIMEOUT)
+    yield kubectl
+    kubectl("delete", "--ignore-not-found", "-f", MANIFEST, TIMEOUT)
     assert "not found" in cluster.kubectl()("get", "namespace", "echo", check=False).err
+
+
+def address_of(kubectl: Kubectl, service: str) -> str:
+    return kubectl("get", "service", service, "-o", "jsonpath={.spec.clusterIP}").out
+
+
+class Visitor:
+    """Asks a service again and again, each time over a new connection, until the context ends."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.pods: list[str] = []
+        """That answered, in order."""
+        self.failures: list[str] = []
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._visit)
+
+    def ask(self) -> str:
+        with urllib.request.urlopen(f"http://{self.address}/", timeout=10) as answer:
+            return json.load(answer)["pod"]
+
+    def _visit(self) -> None:
+        while not self._leaving.wait(0.01):
+            try:
+                self.pods.append(self.ask())
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+
+    def __enter__(self) -> "Visitor":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leaving.set()
+        self._thread.join()
+
+
+def test_the_echo_service_as_it_is_written(echo: Kubectl) -> None:
+    header, *rows = echo("get", "pods", "-o", "wide").lines
+    assert header.split()[:5] == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
+    assert len(rows) == 2
+    assert all("1/1" in row and "Running" in row for row in rows)
+    visitor = Visitor(address_of(echo, "echo"))
+    assert {visitor.ask() for _ in range(20)} == {row.split()[0] for row in rows}
+    described = echo("describe", "deployment", "echo").out
+    for part in ("StrategyType:", "RollingUpdate", "NewReplicaSet:", "ScalingReplicaSet"):
+        assert part in described
+    described = echo("describe", "pods").out
+    for part in ("Container ID:", "Ready:", "Started", "Readiness:"):
+        assert part in described
+    again = echo("apply", "--server-side", "-f", MANIFEST).out
+    assert "deployment.apps/echo serverside-applied" in again
+
+
+def test_a_rolling_update_drops_no_request(echo: Kubectl) -> None:
+    before = set(names(echo, "pods"))
+    with Visitor(address_of(echo, "echo")) as visitor:
+        until(lambda: visitor.pods)
+        echo("rollout", "restart", "deployment/echo")
+        echo("rollout", "status", "deployment/echo", TIMEOUT)
+        until(lambda: not before & set(names(echo, "pods")))
+    assert visitor.failures == []
+    assert visitor.pods[0] in before
+    assert visitor.pods[-1] not in before
+
+
+def test_a_pod_that_is_not_ready_gets_no_requests(echo: Kubectl) -> None:
+    echo("set", "env", "deployment/echo", "ECHO_DRILLS=1")
+    echo("rollout", "status", "deployment/echo", TIMEOUT)
+    until(lambda: len(names(echo, "pods")) == 2)
+    pod = echo("get", "pods", "-o", "json").json["items"][0]
+    name, address = pod["metadata"]["name"], pod["status"]["podIP"]
+    urllib.request.urlopen(f"http://{address}:8080/unready", timeout=10).close()
+    echo("wait", "--for=condition=Ready=false", f"pod/{name}", TIMEOUT)
+    assert "0/1" in echo("get", "pod", name).out
+    endpoints = (
+        "get",
+        "endpointslices",
+        "-o",
+        "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].addresses}",
+    )
+    until(lambda: address not in echo(*endpoints).out)
+    visitor = Visitor(address_of(echo, "echo"))
+    until(lambda: name not in {visitor.ask() for _ in range(10)})
+    urllib.request.urlopen(f"http://{address}:8080/ready", timeout=10).close()
+    echo("wait", "--for=condition=Ready", f"pod/{name}", TIMEOUT)
+    until(lambda: name in {visitor.ask() for _ in range(10)})
 
 
 def test_scale_up_and_down(kubectl: Kubectl) -> None:

@@ -108,8 +108,7 @@ class Aurora:
         """A MySQL client at the writer endpoint, with TLS as Aurora's users need it."""
         described = self.described
         where: dict[str, Any] = {"host": described["Endpoint"], "port": described["Port"]}
-        authority = member(self.cloud.directory, f"mysql/{self.name}")
-        assert authority is not None
+        authority = eventually(lambda: member(self.cloud.directory, f"mysql/{self.name}"))
         options = {"ssl_ca": authority.details["certificate_authority"]} | where | options
         return pymysql.connect(user=user.username, password=user.password, database=database, **options)
 
@@ -158,7 +157,10 @@ def new_aurora(cloud: Cloud, unique: Callable[[str], str]) -> Callable[..., Auro
 
 @pytest.fixture(scope="session")
 def aurora(new_aurora: Callable[..., Aurora]) -> Aurora:
-    return new_aurora()
+    """A cluster that serves: the Data API waits for that."""
+    created = new_aurora()
+    created.sql("SELECT 1")
+    return created
 
 
 @dataclass

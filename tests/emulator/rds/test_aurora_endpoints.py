@@ -96,9 +96,14 @@ def test_the_emulator_goes_on_when_a_server_is_killed(new_aurora: Callable[..., 
     aurora.sql("CREATE TABLE first.pins (id INT)")
     before = member(aurora.cloud.directory, f"mysql/{aurora.name}")
     assert before is not None
+    data = aurora.cloud.client("rds-data")
+    transaction = data.begin_transaction(**aurora.target)["transactionId"]
     os.kill(before.pid, signal.SIGKILL)
     eventually(lambda: _restarted(aurora))
     assert aurora.sql("SELECT COUNT(*) FROM first.pins")["records"] == [[{"longValue": 0}]]
+    for _ in range(2):
+        with pytest.raises(data.exceptions.DatabaseUnavailableException):
+            aurora.sql("SELECT 1", transactionId=transaction)
 
 
 def _restarted(aurora: Aurora) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -14,10 +15,15 @@ import psutil
 import pytest
 
 from emulator.cluster.addresses import Addresses
+from emulator.cluster.controllers.all import all_controllers
+from emulator.cluster.controllers.bootstrap import bootstrap
+from emulator.cluster.controllers.manager import Manager
 from emulator.cluster.kubelet import Kubelet
+from emulator.cluster.proxy import ServiceProxy
 from emulator.cluster.resources import Resources
 from emulator.cluster.settings import Settings
 from emulator.cluster.store import Event, Object, Store, copy_of
+from emulator.processes import registered
 
 DEADLINE_SECONDS = 30
 MARKER = "PINWHEEL_TEST_MARKER"
@@ -71,25 +77,31 @@ class Machine:
         )
 
     @contextlib.asynccontextmanager
-    async def running(self, proxy: Any = None) -> AsyncIterator["Machine"]:
+    async def running(self, *, services: bool = False) -> AsyncIterator["Machine"]:
+        """Run the kubelet; with `services`, the proxy and the controllers too."""
         self.addresses = Addresses(self.settings.directory)
-        self.kubelet = Kubelet(
-            self.store,
-            self.resources,
-            self.settings,
-            self.addresses,
-            proxy,
-            backoff_seconds=self.backoff_seconds,
-        )
-        task = asyncio.create_task(self.kubelet.run())
+        common = (self.store, self.resources, self.settings, self.addresses)
+        self.proxy = ServiceProxy(*common) if services else None
+        self.kubelet = Kubelet(*common, self.proxy, backoff_seconds=self.backoff_seconds)
+        parts = [self.kubelet.run()]
+        if self.proxy:
+            manager = Manager(self.store, all_controllers(self.store, self.resources), time.monotonic)
+            parts += [manager.run(), self.proxy.run()]
+        tasks = [asyncio.create_task(part) for part in parts]
         await asyncio.sleep(0)
+        if self.proxy:
+            bootstrap(self.store, self.resources)
         try:
             yield self
         finally:
             await self.kubelet.stop()
-            task.cancel()
+            if self.proxy:
+                await self.proxy.stop()
+            for task in tasks:
+                task.cancel()
             self.addresses.close()
         assert self.processes() == []
+        assert registered(self.settings.registry) == []
 
     def create(self, plural: str, name: str, **fields: Any) -> Object:
         resource = self.resources[plural]

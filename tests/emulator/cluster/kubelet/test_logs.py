@@ -33,7 +33,11 @@ async def test_all_the_end_or_the_beginning_of_a_log(machine: Machine) -> None:
 
 @asynchronous
 async def test_the_log_of_the_run_before(machine: Machine, tmp_path: Path) -> None:
-    code = f"import os, sys, time; print('run'); os.path.exists('{tmp_path}/x') or (open('{tmp_path}/x', 'w'), sys.exit(1)); time.sleep(600)"
+    code = (
+        "import os, sys, time; print('run')\n"
+        f"if not os.path.exists('{tmp_path}/x'): open('{tmp_path}/x', 'w'); sys.exit(1)\n"
+        "time.sleep(600)"
+    )
     async with machine.running():
         machine.pod("web", script(code))
         await machine.until("web", lambda pod: container(pod)["restartCount"] == 1 and ready(pod))

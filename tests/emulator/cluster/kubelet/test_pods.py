@@ -422,3 +422,15 @@ async def test_one_pod_has_its_containers_at_one_address(machine: Machine) -> No
         first, _, _ = await told(machine, "web", "app")
         second, _, _ = await told(machine, "web", "other")
         assert first["POD_IP"] == second["POD_IP"]
+
+
+@asynchronous
+async def test_a_container_that_other_machines_could_reach_is_ended(machine: Machine) -> None:
+    listen = "import socket, time; server = socket.create_server(('0.0.0.0', 0)); time.sleep(600)"
+    async with machine.running():
+        machine.pod("web", script(listen))
+        pod = await machine.until("web", lambda pod: container(pod)["restartCount"] == 1)
+        ended = container(pod)["lastState"]["terminated"]
+        print(ended, machine.events(), await machine.log("web", previous=True))
+        assert "it listened on 0.0.0.0:" in ended["message"]
+        assert "fieldRef status.podIP" in machine.events("ListensOutside")[0]
