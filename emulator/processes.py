@@ -188,6 +188,7 @@ class Supervised:
         self.process: Process | None = None
         self._start = start
         self._report = report
+        self._farewell: tuple[float, int] = (0.0, signal.SIGTERM)
         self._stopping = threading.Event()
         self._died = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name=f"keep {name}", daemon=True)
@@ -199,11 +200,14 @@ class Supervised:
 
     def stop(self, grace_seconds: float, number: int = signal.SIGTERM) -> None:
         """End it for good."""
+        # By the keeper: what it has started again dies with its thread (the kernel's death signal is a thread's),
+        # and would have no grace otherwise.
+        self._farewell = (grace_seconds, number)
         self._stopping.set()
         self._died.set()
         if self._keeper.is_alive():
-            self._keeper.join(grace_seconds)
-        if self.process:
+            self._keeper.join(grace_seconds + KILL_TIMEOUT_SECONDS)
+        if self.process and self.process.alive:
             self.process.stop(grace_seconds, number)
 
     def _ended(self, status: int) -> None:
@@ -219,6 +223,8 @@ class Supervised:
             if time.monotonic() - began > _STABLE_SECONDS:
                 deaths = 0
             if self._stopping.wait(_BACKOFF_SECONDS[min(deaths, len(_BACKOFF_SECONDS) - 1)]):
+                if self.process:
+                    self.process.stop(*self._farewell)
                 return
             self._died.clear()
             deaths += 1

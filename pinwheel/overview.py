@@ -12,6 +12,7 @@ from emulator.cluster.resources import Resources
 from emulator.cluster.status import ApiError
 from emulator.process import EmulatorError
 from emulator.processes import Member
+from emulator.rds.server import describe
 from pinwheel import world
 from pinwheel.world import World
 
@@ -94,6 +95,8 @@ def gather(here: World) -> Overview:
     """Look at everything once; what does not answer becomes a note."""
     behind = [member for member in world.backing_members() if member.name.startswith(_PARTS)]
     notes = [f"{member.name} has ended" for member in (*here.members, *behind) if not member.alive]
+    if sqlite := describe(world.state_directory()):
+        notes.append(sqlite)
     client = _client(world.state_directory() / KUBECONFIG)
     nodes: list[Node] = []
     pods: list[Pod] = []

@@ -10,8 +10,8 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from emulator.cluster.client import ClusterClient
 
+from emulator.cluster.client import ClusterClient
 from emulator.cluster.status import ApiError
 from emulator.problem import Problem
 from emulator.process import CREDENTIALS

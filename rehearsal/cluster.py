@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.credentials import Credentials
 from botocore.model import ServiceId
 from botocore.signers import RequestSigner
-from emulator.cluster.client import ClusterClient
 from ruamel.yaml import YAML
 
+from emulator.cluster.client import ClusterClient
 from emulator.cluster.resources import Resources
 from emulator.cluster.status import ApiError
 from emulator.problem import Problem

@@ -21,6 +21,7 @@ import trustme
 from emulator.backing import Backing
 from emulator.cluster.client import ClusterClient
 from emulator.cluster.settings import Settings
+from emulator.ports import bound
 from emulator.process import client_environment
 from emulator.processes import Process, Supervised
 
@@ -95,15 +96,8 @@ class ApiServer:
 
     def _listen(self) -> socket.socket:
         """On the port of the last time, if it was kept and is free; else on any."""
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         kept = self.directory / "port"
-        for port in (int(kept.read_text()) if kept.exists() else 0, 0):
-            try:
-                listener.bind(("127.0.0.1", port))
-                break
-            except OSError:
-                continue
+        listener = bound(int(kept.read_text()) if kept.exists() else 0)
         listener.listen(_BACKLOG)
         kept.write_text(str(listener.getsockname()[1]))
         return listener

@@ -13,7 +13,7 @@ from typing import Final
 
 from emulator.backing import Backing
 from emulator.kafka.broker import NO_AUTHENTICATION, ONE_BROKER, Broker, BrokerError, Watcher
-from emulator.kafka.ports import free_port, wait_until_listening
+from emulator.ports import free_port, wait_until_listening
 from emulator.processes import Process, Supervised
 
 _START_SECONDS: Final = 90.0

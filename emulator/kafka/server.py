@@ -18,9 +18,9 @@ from emulator.kafka.apache import ApacheKafka, kafka_home
 from emulator.kafka.broker import Broker, BrokerError, RefusedError, Watcher
 from emulator.kafka.declared_topics import DeclaredTopic, DeclaredTopics
 from emulator.kafka.given import VARIABLE, GivenBroker, checked_bootstrap
-from emulator.kafka.ports import RememberedPorts
 from emulator.kafka.tansu import Tansu, program
 from emulator.operations import OperationError
+from emulator.ports import RememberedPorts
 
 MakeBroker = Callable[[str, int, Watcher], Broker]
 """Takes the cluster's name and the preferred port."""

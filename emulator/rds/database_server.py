@@ -12,7 +12,7 @@ import pymysql
 import trustme
 
 from emulator.backing import Backing
-from emulator.kafka.ports import RememberedPorts, free_port
+from emulator.ports import RememberedPorts, free_port
 from emulator.processes import Process, Supervised
 from emulator.rds import mariadb
 from emulator.rds.accounts import change_password, start_script

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -117,6 +118,32 @@ def test_a_stopped_one_stays_stopped(tmp_path: Path, registry: Path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere `pinwheel down` ends what is left")
+def test_one_that_was_started_again_has_its_grace_too(tmp_path: Path, registry: Path):
+    """The kernel's death signal is a thread's: the one that started it must not end before it."""
+    log, again = tmp_path / "log", threading.Event()
+    polite = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.2), print('written'), sys.exit(0)))\n"
+        "print('ready')\nsignal.pause()"
+    )
+
+    def start(restarts: int, on_exit: Callable[[int], None]) -> Process:
+        command = [sys.executable, "-S", "-u", "-c", polite]
+        process = Process("polite", command, log, registry, on_exit=on_exit)
+        while log.read_text().count("ready") <= restarts:
+            assert process.alive
+        return process
+
+    supervised = Supervised("polite", start, report=lambda text: again.set() if "again" in text else None)
+    supervised.start()
+    assert supervised.process is not None
+    os.kill(supervised.process.pid, signal.SIGKILL)
+    assert again.wait(WAIT_SECONDS)
+    supervised.stop(5)
+    assert supervised.process.status == 0
+    assert log.read_text().endswith("written\n")
+
+
 def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path, registry: Path):
     parent = subprocess.Popen(
         [

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from emulator.cluster.kubelet.attendance import Attendance, Fault
 from emulator.cluster.kubelet.backoff import BackOff, told
+from emulator.cluster.kubelet.container_state import ContainerState
 from emulator.cluster.kubelet.host import Host
 from emulator.cluster.kubelet.images import Image, ImageError, load_image, project_name
 from emulator.cluster.kubelet.launch import Launch, Running, StartError, check, execute, launch
@@ -27,6 +28,7 @@ _MINIMUM_GRACE_SECONDS: Final = 2.0
 """For a process to end after a preStop hook that took all the time."""
 _PULL_SHOWN_SECONDS: Final = 1.0
 """For which a pull's error is shown, before its back-off is."""
+_START_ERROR: Final = 128
 _KEPT_LOGS: Final = 2
 
 
@@ -54,12 +56,7 @@ class Container:
         self.spec = spec
         self.role = role
         self.placeholder = project_name(spec["image"]) is None
-        self.state: dict[str, Any] = {"waiting": {"reason": "PodInitializing"}}
-        self.last_state: dict[str, Any] = {}
-        self.restarts = 0
-        self.started = False
-        self.ready = False
-        self.image_identity = ""
+        self.state = ContainerState(self.name, spec["image"])
         self.running: Running | None = None
         self.task: asyncio.Task[None] | None = None
         self._host = host
@@ -84,11 +81,12 @@ class Container:
 
     async def stop(self, grace_seconds: float) -> None:
         """End it for good: the preStop hook, SIGTERM, and SIGKILL after the grace period (at once if it is 0)."""
-        already, _ = self._stopping.is_set(), self._stopping.set()
+        told_before = self._stopping.is_set()
+        self._stopping.set()
         if self.task is None:
             return
         if self.running is not None:
-            if not already:
+            if not told_before:
                 self._record("Normal", "Killing", f"Stopping container {self.name}")
             await self._terminate(self.running, grace_seconds)
         elif not self.placeholder:  # it waits for something
@@ -96,33 +94,14 @@ class Container:
         await asyncio.wait((self.task,))
 
     @property
-    def finished(self) -> bool:
-        """Whether it has ended for good."""
-        return self.task is not None and self.task.done()
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether its last run ended with 0."""
-        return (self.state.get("terminated") or {}).get("exitCode") == 0
-
-    def log_file(self, *, previous: bool = False) -> Path:
-        """Where the output of this run, or of the one before, goes."""
-        return self._logs / f"{self.restarts - previous}.log"
+    def log_file(self) -> Path:
+        """Where the output of this run goes."""
+        return self._logs / f"{self.state.restarts}.log"
 
     def status(self) -> dict[str, Any]:
-        """For `containerStatuses`."""
-        identity = f"pinwheel/{project_name(self.spec['image'])}@{self.image_identity}"
-        return {
-            "name": self.name,
-            "state": self.state,
-            "lastState": self.last_state,
-            "ready": self.succeeded if self.role is Role.INIT else self.ready,
-            "restartCount": self.restarts,
-            "image": self.spec["image"],
-            "imageID": identity if self.image_identity else "",
-            **({"containerID": self._identity(self.running)} if self.running else {}),
-            "started": self.started,
-        }
+        """For `containerStatuses`. Of an init container, `ready` means that it has done its work."""
+        ready = {"ready": self.state.succeeded} if self.role is Role.INIT else {}
+        return {**self.state.status(), **ready}
 
     # Its life
 
@@ -137,8 +116,7 @@ class Container:
             if self._stopping.is_set() or not self._again(code):
                 return
             await self._pause((self._now() - began).total_seconds())
-            self.last_state = {"terminated": self._last_end()}
-            self.restarts += 1
+            self.state.begins_again()
 
     async def _stand_in(self) -> None:
         """Be shown as running, or, as an init container, as done."""
@@ -150,12 +128,12 @@ class Container:
         )
         began = self._time()
         if self.role is not Role.INIT:
-            self.state = {"running": {"startedAt": began}}
-            self.started = self.ready = True
+            self.state.runs(began)
+            self.state.started = self.state.ready = True
             self._changed()
             await self._stopping.wait()
-        self.started = self.ready = False
-        self._end(began, 0, "Completed")
+        self.state.ends(began, self._time(), 0, "Completed")
+        self._changed()
 
     async def _prepared(self) -> Launch:
         """The command line and all that belongs to it, as soon as everything is there that it refers to."""
@@ -187,10 +165,10 @@ class Container:
                 self._wait_because("ImagePullBackOff", f"{back_off}: ErrImagePull: {error}")
                 await asyncio.sleep(delay)
             else:
-                if not self.image_identity:
+                if not self.state.image_identity:
                     message = f'Container image "{reference}" already present on machine'
                     self._record("Normal", "Pulled", message)
-                self.image_identity = image.identity
+                self.state.image_identity = f"pinwheel/{image.name}@{image.identity}"
                 return image
 
     async def _execute(self, plan: Launch) -> int:
@@ -202,19 +180,20 @@ class Container:
             running = Running(
                 self._process_name,
                 plan,
-                self.log_file(),
+                self.log_file,
                 self._host.settings.registry,
                 address=(self._pod().get("status") or {}).get("podIP"),
-                restarts=self.restarts,
+                restarts=self.state.restarts,
             )
         except (StartError, OSError) as error:
             self._record("Warning", "Failed", f"Error: {error}")
-            self._end(began, 128, "StartError", str(error))
-            return 128
+            self.state.ends(began, self._time(), _START_ERROR, "StartError", message=str(error))
+            self._changed()
+            return _START_ERROR
         self.running = running
         self._record("Normal", "Created", f"Created container: {self.name}")
         self._record("Normal", "Started", f"Started container {self.name}")
-        self.state = {"running": {"startedAt": began}}
+        self.state.runs(began, f"process://{running.process.pid}")
         self._blamed = ""
         attendance = asyncio.create_task(self._attendance(running).run())
         try:
@@ -226,11 +205,10 @@ class Container:
             await self._kill
             self._kill = None
         code = 128 - status if status < 0 else status
-        identity, self.running = self._identity(running), None
-        self.started = self.ready = False
-        self._end(
-            began, code, "Completed" if code == 0 else "Error", identity=identity, signal=max(0, -status)
-        )
+        self.running = None
+        reason, signal = "Completed" if code == 0 else "Error", max(0, -status)
+        self.state.ends(began, self._time(), code, reason, message=self._blamed, signal=signal)
+        self._changed()
         return code
 
     def _attendance(self, running: Running) -> Attendance:
@@ -245,7 +223,7 @@ class Container:
 
     def _set_health(self, *, started: bool, ready: bool) -> None:
         if not self._stopping.is_set() or not ready:
-            self.started, self.ready = started, ready
+            self.state.started, self.state.ready = started, ready
             self._changed()
 
     def _end_run(self, running: Running, fault: Fault) -> None:
@@ -288,7 +266,6 @@ class Container:
         if not delay:
             return
         metadata = self._pod()["metadata"]
-        self.last_state = {"terminated": self.state["terminated"]}
         self._wait_because(
             "CrashLoopBackOff",
             f"back-off {told(delay)} restarting failed container={self.name} "
@@ -303,26 +280,8 @@ class Container:
 
     # Small things
 
-    def _last_end(self) -> dict[str, Any]:
-        return self.state.get("terminated") or self.last_state["terminated"]
-
-    def _end(
-        self, began: str, code: int, reason: str, message: str = "", *, identity: str = "", signal: int = 0
-    ) -> None:
-        told_too = {"message": message, "containerID": identity, "signal": signal}
-        self.state = {
-            "terminated": {
-                "exitCode": code,
-                "reason": reason,
-                "startedAt": began,
-                "finishedAt": self._time(),
-                **{name: value for name, value in told_too.items() if value},
-            }
-        }
-        self._changed()
-
     def _wait_because(self, reason: str, message: str) -> None:
-        self.state = {"waiting": {"reason": reason, "message": message}}
+        self.state.waits(reason, message)
         self._changed()
 
     def _target(self) -> Target:
@@ -345,16 +304,14 @@ class Container:
         return self._host.folder(self._pod()) / self.name
 
     def _forget_old_logs(self) -> None:
-        for path in self._logs.glob(f"{self.restarts - _KEPT_LOGS}.log*"):
+        for path in self._logs.glob(f"{self.state.restarts - _KEPT_LOGS}.log*"):
             path.unlink()
 
     @property
     def _process_name(self) -> str:
         metadata = self._pod()["metadata"]
-        return f"pod/{metadata['namespace']}/{metadata['name']}/{self.name}"
-
-    def _identity(self, running: Running) -> str:
-        return f"process://{running.process.pid}"
+        cluster = self._host.settings.name  # a world's clusters share a registry
+        return f"{cluster}/pod/{metadata['namespace']}/{metadata['name']}/{self.name}"
 
     def _record(self, kind: Any, reason: str, message: str) -> None:
         self._host.record(self._pod(), kind, reason, message, container=self.name)

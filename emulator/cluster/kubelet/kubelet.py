@@ -56,7 +56,7 @@ class Kubelet:
             for pod in self._pods.values():
                 for container in pod.containers:
                     if container.running is not None:
-                        await asyncio.to_thread(logs.rotate, container.log_file())
+                        await asyncio.to_thread(logs.rotate, container.log_file)
 
     async def stop(self, grace_seconds: float = _STOP_SECONDS) -> None:
         """End all processes, those of all pods at the same time; the objects stay as they are."""

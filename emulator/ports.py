@@ -1,4 +1,4 @@
-"""Ports of brokers: one that is free, the one of last time if it can be had, and whether a process listens on it."""
+"""Ports of real processes: one that is free, the one of last time if it can be had, and whether one listens on it."""
 
 import contextlib
 import json
