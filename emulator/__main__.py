@@ -76,11 +76,14 @@ def put_in_place(backing: Backing) -> None:
     from emulator import keeping  # noqa: PLC0415 - these import moto
     from emulator.eks import api_server  # noqa: PLC0415
     from emulator.kafka import server as kafka_server  # noqa: PLC0415
-    from emulator.kafka.broker import BrokerError  # noqa: PLC0415
+    from emulator.kafka.broker.interface import BrokerError  # noqa: PLC0415
     from emulator.rds import server as rds_server  # noqa: PLC0415
 
     if not backing.keep:
         shutil.rmtree(backing.directory / "data", ignore_errors=True)
+    # What a killed world left in the registry has been ended by whoever claimed its place.
+    for left in backing.registry.glob("*.json"):
+        left.unlink(missing_ok=True)
     use(backing)
     try:
         for part in (rds_server, kafka_server, api_server, keeping):  # the database takes longest to start

@@ -29,7 +29,9 @@ class Backing:
     _report_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.registry.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o700)  # data and logs hold what only this user may read
+        self.registry.mkdir(exist_ok=True)
 
     @property
     def registry(self) -> Path:

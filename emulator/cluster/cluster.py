@@ -15,6 +15,7 @@ from aiohttp import web
 
 from emulator.cluster.addresses import Addresses
 from emulator.cluster.admission.schema import KubernetesSchemas
+from emulator.cluster.api.server import application, ssl_context
 from emulator.cluster.controllers.all import all_controllers
 from emulator.cluster.controllers.bootstrap import bootstrap
 from emulator.cluster.controllers.manager import Manager
@@ -26,7 +27,6 @@ from emulator.cluster.scheduling.disruption import Disruption
 from emulator.cluster.scheduling.nodes import NodeLifecycle
 from emulator.cluster.scheduling.provisioner import Provisioner
 from emulator.cluster.scheduling.scheduler import Scheduler
-from emulator.cluster.server import application, ssl_context
 from emulator.cluster.settings import Settings
 from emulator.cluster.snapshot import Snapshot
 from emulator.cluster.store import Store
@@ -34,6 +34,8 @@ from emulator.cluster.writes import Writes
 
 _LOG = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS: Final = 1.0
+_LONGEST_HEADER: Final = 1024 * 1024
+"""Bytes of a URL or a header, as Go's. Selectors are long at times."""
 
 
 class Cluster:
@@ -78,6 +80,8 @@ class Cluster:
             access_log=None,
             shutdown_timeout=_SHUTDOWN_SECONDS,
             handler_cancellation=True,  # who leaves a watch is noticed at once
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
         )
         await runner.setup()
         await web.SockSite(runner, listener, ssl_context=ssl_context(self.settings)).start()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from emulator.cluster.label_syntax import check_key, check_value
+from emulator.cluster import names
 from emulator.cluster.resources import Resource
 from emulator.cluster.status import ApiError, bad_request
 
@@ -20,6 +20,11 @@ def _less(value: str | None, bounds: frozenset[str]) -> bool:
 
 def _greater(value: str | None, bounds: frozenset[str]) -> bool:
     return _is_integer(value) and int(value or 0) > int(next(iter(bounds)))
+
+
+def _refuse(path: str, value: str, problem: str) -> None:
+    if problem:
+        raise bad_request(f'{path}: Invalid value: "{value}": {problem}')
 
 
 _OPERATORS: Final[Mapping[str, Callable[[str | None, frozenset[str]], bool]]] = {
@@ -51,7 +56,7 @@ class Requirement:
     values: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        check_key("key", self.key)
+        _refuse("key", self.key, names.key_error(self.key))
         if self.operator not in _OPERATORS:
             raise bad_request(f"{self.operator!r} is not a valid label selector operator")
         if self.operator in {"In", "NotIn"} and not self.values:
@@ -66,7 +71,7 @@ class Requirement:
                     f"values[{place}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must "
                     "be an integer"
                 )
-            check_value(f"values[{place}][{self.key}]", value)
+            _refuse(f"values[{place}][{self.key}]", value, names.label_value_error(value))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels satisfy it."""
@@ -222,7 +227,7 @@ class _Parser:
         key = self._take()
         if not self._is_word(key):
             raise bad_request(f"found '{key}', expected: identifier")
-        check_key("<nil>", key)  # the path that the real server prints here
+        _refuse("<nil>", key, names.key_error(key))  # the path that the real server prints here
         if absent or self._next in {"", ","}:
             return Requirement(key, "DoesNotExist" if absent else "Exists")
         symbol = self._take()
@@ -269,4 +274,4 @@ class _Parser:
 
 
 def _is_integer(value: str | None) -> bool:
-    return value is not None and re.fullmatch(r"[+-]?\d+", value, re.ASCII) is not None
+    return value is not None and re.fullmatch(r"[+-]?\d{1,19}", value, re.ASCII) is not None

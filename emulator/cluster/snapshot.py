@@ -14,6 +14,9 @@ from emulator.cluster.resources import CRD, Resources
 from emulator.cluster.store import Store
 
 _INTERVAL_SECONDS: Final = 1.0
+_VERSION_GAP: Final = 1_000_000
+"""What the resource version jumps by at a restart: clients may know versions that came after the snapshot, and
+must not take new changes for those."""
 
 
 class Snapshot:
@@ -38,7 +41,7 @@ class Snapshot:
         for obj in objects:
             resource = resources.of_kind(obj["apiVersion"], obj["kind"])
             if resource is not None:
-                self._store.restore(resource, obj, told["version"])
+                self._store.restore(resource, obj, told["version"] + _VERSION_GAP)
                 restored += 1
         return restored
 

@@ -10,7 +10,7 @@ grace period left is removed. What else a deletion entails (dependents, a pod's 
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -26,6 +26,9 @@ Key = tuple[str, str]
 
 _HISTORY: Final = 20_000
 """Events kept for watches that resume; older ones are answered 410 Gone, as etcd's compaction does."""
+
+_LONGEST_GRACE_SECONDS: Final = 100 * 365 * 24 * 3600
+"""What is longer has no date. It is a way to say never."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,27 @@ def key_of(obj: Object) -> Key:
     return metadata.get("namespace") or "", metadata["name"]
 
 
+def is_terminating(obj: Mapping[str, Any]) -> bool:
+    """Whether the object is being deleted."""
+    return "deletionTimestamp" in obj["metadata"]
+
+
 def copy_of(obj: Object) -> Object:
-    """A copy that may be changed."""
-    return orjson.loads(orjson.dumps(obj))
+    """A copy that may be changed. Raises RecursionError for an object of more than 254 levels."""
+    try:
+        return orjson.loads(orjson.dumps(obj))
+    except orjson.JSONEncodeError as wrong:
+        raise RecursionError(str(wrong)) from None
 
 
 def timestamp(moment: datetime) -> str:
     """As metav1.Time is written: seconds, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_timestamp(moment: datetime) -> str:
+    """As metav1.MicroTime is written."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Store:
@@ -186,10 +202,10 @@ class Store:
         present = self.get(resource, namespace, name)
         obj = copy_of(present)
         metadata = obj["metadata"]
-        marked = "deletionTimestamp" in metadata
+        marked = is_terminating(obj)
         if not marked or grace_seconds < metadata.get("deletionGracePeriodSeconds", 0):
             if not marked:
-                moment = self.clock().timestamp() + grace_seconds
+                moment = self.clock().timestamp() + min(grace_seconds, _LONGEST_GRACE_SECONDS)
                 metadata["deletionTimestamp"] = timestamp(datetime.fromtimestamp(moment, UTC))
                 metadata["generation"] = metadata.get("generation", 1) + 1
             metadata["deletionGracePeriodSeconds"] = grace_seconds
@@ -210,10 +226,10 @@ class Store:
         return {"version": self.version, "objects": objects}
 
     def restore(self, resource: Resource, obj: Object, version: int) -> None:
-        """Put back an object of a snapshot as it was, and tell of it as new."""
+        """Put back an object of a snapshot as it was; listeners hear of it as new, watches that resume do not."""
         self.version = max(self.version, version)
         self._of(resource).entries[key_of(obj)] = _Entry(obj)
-        self._tell(Event("ADDED", resource, obj, None, self.version))
+        self._tell_listeners(Event("ADDED", resource, obj, None, self.version))
 
     def _of(self, resource: Resource) -> _Collection:
         found = self._collections.get(resource.key)
@@ -240,13 +256,16 @@ class Store:
 
     def _tell(self, event: Event) -> None:
         self._history.append(event)
+        self._tell_listeners(event)
+
+    def _tell_listeners(self, event: Event) -> None:
         for listener in tuple(self._listeners):
             listener(event)
 
     def _finished(self, obj: Object) -> bool:
         metadata = obj["metadata"]
         return (
-            "deletionTimestamp" in metadata
+            is_terminating(obj)
             and not metadata.get("finalizers")
             and not metadata.get("deletionGracePeriodSeconds")
         )

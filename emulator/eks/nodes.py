@@ -12,11 +12,13 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 from emulator.cluster.client import ClusterClient
+from emulator.cluster.owners import controller_of
+from emulator.cluster.pods import is_terminated
 from emulator.cluster.resources import Resources
 from emulator.cluster.scheduling.fit import Taint
 from emulator.cluster.scheduling.machines import Machine, node_object, taint_object
 from emulator.cluster.status import ApiError
-from emulator.cluster.store import Object
+from emulator.cluster.store import Object, is_terminating
 from emulator.instance_types import all_types
 
 GROUP: Final = "eks.amazonaws.com/nodegroup"
@@ -220,17 +222,17 @@ def _end(client: ClusterClient, nodes: Sequence[Object]) -> None:
 
 def _is_to_move(pod: Object, nodes: Sequence[str]) -> bool:
     """Whether a pod holds up the end of its node: DaemonSets' pods and those that have ended do not."""
-    owners = pod["metadata"].get("ownerReferences") or ()
+    controller = controller_of(pod)
     return (
         pod["spec"].get("nodeName") in nodes
-        and not any(each["kind"] == "DaemonSet" for each in owners)
-        and (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
+        and not (controller and controller["kind"] == "DaemonSet")
+        and not is_terminated(pod)
     )
 
 
 def _evict(client: ClusterClient, pod: Object) -> None:
     metadata = pod["metadata"]
-    if "deletionTimestamp" in metadata:
+    if is_terminating(pod):
         return
     told = {"name": metadata["name"], "namespace": metadata["namespace"]}
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": told}

@@ -14,11 +14,11 @@ from typing import Any
 
 from emulator.backing import Backing
 from emulator.kafka import brokers
-from emulator.kafka.apache import ApacheKafka, kafka_home
-from emulator.kafka.broker import Broker, BrokerError, RefusedError, Watcher
-from emulator.kafka.declared_topics import DeclaredTopic, DeclaredTopics
-from emulator.kafka.given import VARIABLE, GivenBroker, checked_bootstrap
-from emulator.kafka.tansu import Tansu, program
+from emulator.kafka.broker.apache import ApacheKafka, kafka_home
+from emulator.kafka.broker.declared_topics import DeclaredTopic, DeclaredTopics
+from emulator.kafka.broker.given import VARIABLE, GivenBroker, checked_bootstrap
+from emulator.kafka.broker.interface import Broker, BrokerError, RefusedError, Watcher
+from emulator.kafka.broker.tansu import Tansu, program
 from emulator.operations import OperationError
 from emulator.ports import RememberedPorts
 

@@ -90,7 +90,7 @@ class Updates(Clusters):
         """Another configuration or revision."""
         cluster = self._changeable()
         software, info = cluster["Provisioned"]["CurrentBrokerSoftwareInfo"], self.params["ConfigurationInfo"]
-        self._require_configuration(info, software["KafkaVersion"])
+        self.require_configuration(info, software["KafkaVersion"])
         source = {}
         if "ConfigurationArn" in software:
             source["ConfigurationInfo"] = {
@@ -109,14 +109,14 @@ class Updates(Clusters):
             self.params["TargetKafkaVersion"],
         )
         before = software["KafkaVersion"]
-        self._require_version(target)
+        self.require_version(target)
         if target not in _upgrades(before):
             raise self.invalid(
                 f"Kafka {before} cannot be upgraded to {target}; it can be to {', '.join(_upgrades(before)) or 'none'}"
             )
         info = self.params.get("ConfigurationInfo")
         if info:
-            self._require_configuration(info, target)
+            self.require_configuration(info, target)
             software |= {"ConfigurationArn": info["Arn"], "ConfigurationRevision": info["Revision"]}
             brokers.provider().configure_cluster(cluster, self._properties(cluster))
         software["KafkaVersion"] = target
@@ -134,7 +134,7 @@ class Updates(Clusters):
 
     def update_monitoring(self) -> ActionResult:
         """Metrics level, Prometheus exporters or broker logs."""
-        self._require_log_targets(self.params.get("LoggingInfo") or {})
+        self.require_log_targets(self.params.get("LoggingInfo") or {})
         return self._replace("UPDATE_MONITORING", "EnhancedMonitoring", "OpenMonitoring", "LoggingInfo")
 
     def update_security(self) -> ActionResult:

@@ -21,7 +21,6 @@ from pathlib import Path
 from emulator.backing import Backing
 from emulator.rds import mariadb
 from emulator.rds.database_server import PART, DatabaseServer
-from emulator.rds.endpoints import Database, aws_address, set_provider
 from emulator.rds.mariadb import MariaDb, MariaDbError
 from emulator.rds.real import Credential, use
 
@@ -50,11 +49,6 @@ class Servers:
         if server:
             threading.Thread(target=server.stop, kwargs={"remove": True}, daemon=True).start()
 
-    def address(self, database: Database) -> tuple[str, int]:
-        """Where an endpoint leads: to the cluster's server, or the name that AWS would give."""
-        server = self._servers.get(database.unique)
-        return server.address if server else aws_address(database)
-
     def stop(self) -> None:
         """End all servers, at the same time."""
         stops = [
@@ -81,7 +75,6 @@ def install(backing: Backing) -> None:
     _note(backing.directory).write_text(json.dumps({"version": program.version}), encoding="utf-8")
     found = Servers(backing, program)
     use(found)
-    set_provider(found.address)
     backing.at_stop(found.stop)
 
 

@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from infra.data.catalogue import TOPICS
-from tests.clients.support import needs_mysql, until
+from tests.clients.support import needs_mysql
 from tests.clients.test_mysql_client import connect, credential
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("world")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.support import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("world")
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pinwheel.overview import gather
-from pinwheel.up import introduction
+from pinwheel.up import DEFAULT_PORT, introduction
 from pinwheel.world import World
 
 
@@ -118,6 +118,25 @@ def test_a_port_in_use(pinwheel) -> None:
     assert "Traceback" not in done.stderr
     assert pinwheel.processes() == []
     assert not (pinwheel.state / "world.json").exists()
+
+
+def test_the_default_port_in_use_is_routed_around(pinwheel) -> None:
+    with socket.create_server(("127.0.0.1", DEFAULT_PORT)):
+        process = pinwheel.start("up")
+        told = wait_for(process.stderr, "network: started")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert f"Port {DEFAULT_PORT} is taken by another program; the AWS endpoint gets a free one." in told
+    assert pinwheel.processes() == []
+
+
+def test_a_broker_that_was_named_and_is_none(pinwheel) -> None:
+    pinwheel.variables["KAFKA_HOME"] = "/nonsense"
+    done = pinwheel.run("up", "--port", "0")
+    assert done.returncode == 3
+    assert "error: KAFKA_HOME is '/nonsense'" in done.stderr
+    assert "unset it" in done.stderr.splitlines()[-1]
+    assert pinwheel.processes() == []
 
 
 def test_an_emulator_that_does_not_start(pinwheel, tmp_path) -> None:

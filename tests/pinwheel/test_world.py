@@ -1,10 +1,12 @@
 """The state file of `pinwheel up`: claimed by one, recognised when stale, never trusted blindly."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -113,6 +115,18 @@ def test_down_ends_the_world(process: subprocess.Popen[bytes], capsys: pytest.Ca
     assert process.wait(10) is not None
     assert world.read() is None
     assert "local is down" in capsys.readouterr().out
+
+
+def test_down_ends_what_a_crash_left_of_the_processes_behind_it(
+    state: Path, process: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (state / "processes").mkdir()
+    left = asdict(Member.of("kafka/local", process.pid))
+    (state / "processes" / "kafka_local.json").write_text(json.dumps(left))
+    world.write(World("local", "us-east-1", [ended()]))
+    assert up.down() == 0
+    assert process.wait(10) is not None
+    assert f"ended what it left: kafka/local ({process.pid})" in capsys.readouterr().out
 
 
 def test_down_without_a_world(capsys: pytest.CaptureFixture[str]) -> None:

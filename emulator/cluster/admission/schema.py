@@ -14,6 +14,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from emulator.cluster.admission.definitions import closure
 from emulator.cluster.admission.reporting import problems_of
 from emulator.cluster.admission.rules import check_rules
 from emulator.cluster.admission.structure import Structure
@@ -123,10 +124,11 @@ class KubernetesSchemas:
     def _compile(self, key: tuple[str, str]) -> tuple[_Validator, dict[str, Any]]:
         if key in self._custom:
             schema = _custom_schema(self._custom[key])
-            schema["$defs"] = _closure(self._definitions, _OBJECT_META)
+            schema["$defs"] = closure(self._definitions, [_OBJECT_META])
         else:
             name = self._kinds[key]
-            schema = {"$ref": f"#/$defs/{name}", "$defs": _closure(self._definitions, name)}
+            # Compiling all of Kubernetes for a kind would take too long.
+            schema = {"$ref": f"#/$defs/{name}", "$defs": closure(self._definitions, [name])}
         try:
             return _Validator(schema), schema
         except ValueError:  # a pattern in Go's dialect that Rust's does not know
@@ -169,28 +171,6 @@ def _kinds(version: str) -> dict[tuple[str, str], str]:
             group = f"{kind['group']}/" if kind["group"] else ""
             kinds[f"{group}{kind['version']}", kind["kind"]] = name
     return kinds
-
-
-def _closure(definitions: _Definitions, name: str) -> _Definitions:
-    """Return the definition and all it refers to: compiling all of Kubernetes for a kind takes too long."""
-    needed: _Definitions = {}
-    waiting = [name]
-    while waiting:
-        current = waiting.pop()
-        if current not in needed:
-            needed[current] = definitions[current]
-            waiting += _references(definitions[current])
-    return needed
-
-
-def _references(schema: Any) -> list[str]:
-    if isinstance(schema, list):
-        return [name for item in schema for name in _references(item)]
-    if not isinstance(schema, dict):
-        return []
-    own = schema.get("$ref")
-    names = [own.rpartition("/")[2]] if isinstance(own, str) else []
-    return names + [name for value in schema.values() for name in _references(value)]
 
 
 def _custom_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

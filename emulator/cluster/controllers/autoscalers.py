@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from emulator.cluster.controllers.conditions import Condition, find, with_condition
+from emulator.cluster.conditions import Condition, condition, conditions_of, with_condition
 from emulator.cluster.controllers.events import NORMAL, WARNING, record
 from emulator.cluster.controllers.rollouts import replicas_of
 from emulator.cluster.resources import Resource, Resources
@@ -62,7 +62,7 @@ class Autoscalers:
             return None
         now, spec = self._store.clock(), autoscaler["spec"]
         status: dict[str, Any] = dict(autoscaler.get("status") or {})
-        conditions: list[Condition] = status.get("conditions") or []
+        conditions = conditions_of(autoscaler)
         target = self._target(autoscaler)
         if isinstance(target, str):
             message = f"the HPA controller was unable to get the target's current scale: {target}"
@@ -132,7 +132,7 @@ class Autoscalers:
 
     def _warn_once(self, autoscaler: Object, type_: str, reason: str, message: str) -> None:
         """Record an event when a condition gets another reason."""
-        present = find((autoscaler.get("status") or {}).get("conditions") or [], type_)
+        present = condition(autoscaler, type_)
         if present is None or present["reason"] != reason:
             record(*(self._store, self._resources, autoscaler, WARNING), *(reason, message, _COMPONENT))
 

@@ -6,9 +6,8 @@ There are no disks: a claim only has to be Bound, so that pods that use it can s
 from collections.abc import Iterable
 from typing import Final
 
-from emulator.cluster.controllers.pods import is_terminating
 from emulator.cluster.resources import Resources
-from emulator.cluster.store import Event, Key, Object, Store
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating
 
 _PROVISIONER: Final = "pv.kubernetes.io/provisioned-by"
 

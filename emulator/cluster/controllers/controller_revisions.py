@@ -11,7 +11,7 @@ import orjson
 
 from emulator.cluster.controllers.hashing import safe_hash
 from emulator.cluster.controllers.indexes import Indexes
-from emulator.cluster.controllers.owners import controlled_by
+from emulator.cluster.owners import controlled_by
 from emulator.cluster.resources import Resource, Resources
 from emulator.cluster.store import Object, Store, copy_of, key_of
 

@@ -1,21 +1,30 @@
-"""CronJobs: what was started of them, and how much of it is kept. Their schedules are not run.
+"""CronJobs: Jobs that are started on a schedule, and how many of them are kept.
 
-No library here reads cron expressions, so each CronJob gets an event that says so; `kubectl create job
---from=cronjob/<name>` starts one by hand.
+Of several times that were missed only the last is made up for, as by the real controller. Its rules:
+https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from emulator.cluster.controllers.events import WARNING, record
+from cronsim import CronSim, CronSimError
+
+from emulator.cluster.controllers.events import NORMAL, WARNING, record
 from emulator.cluster.controllers.indexes import Indexes
 from emulator.cluster.controllers.jobs import finished_condition
-from emulator.cluster.controllers.owners import controller_of
-from emulator.cluster.controllers.pods import is_terminating
+from emulator.cluster.controllers.pod_control import delete
+from emulator.cluster.owners import controlled_by, controller_of
 from emulator.cluster.resources import Resources
-from emulator.cluster.store import Event, Key, Object, Store, key_of
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating, key_of, timestamp
+from emulator.cluster.writes import defaults
 
 _COMPONENT: Final = "cronjob-controller"
+_SCHEDULED_AT: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
+_INSTANT: Final = timedelta(seconds=1)
+"""Past now, so that what is due this very moment counts as due."""
+_SOONEST_SECONDS: Final = 1.0
 
 
 class CronJobs:
@@ -43,8 +52,6 @@ class CronJobs:
         if cron_job is None or is_terminating(cron_job):
             return None
         spec, status = cron_job["spec"], cron_job.get("status") or {}
-        if not spec.get("suspend"):
-            self._say_not_scheduled(cron_job)
         jobs = sorted(self._indexes.controlled(self._jobs, cron_job), key=_age)
         ended = {"Complete": list[Object](), "Failed": list[Object]()}
         active: list[Object] = []
@@ -63,19 +70,67 @@ class CronJobs:
         new["active"] = [self._reference(job) for job in active]
         if not active:
             del new["active"]
+        again = None if spec.get("suspend") else self._schedule(cron_job, active, new)
         if new != status:
             self._store.update(self._resource, {**cron_job, "status": new})
-        return None
+        return again
 
-    def _say_not_scheduled(self, cron_job: Object) -> None:
-        name, generation = cron_job["metadata"]["name"], cron_job["metadata"]["generation"]
-        if generation > 1 or "status" in cron_job:
-            return  # said when it was created
-        message = (
-            f"The emulated cluster does not run schedules (this one is {cron_job['spec'].get('schedule')!r}); "
-            f"start a Job with: kubectl create job --from=cronjob/{name} {name}-manual"
-        )
-        record(*(self._store, self._resources, cron_job, WARNING), *("ScheduleNotRun", message, _COMPONENT))
+    def _schedule(self, cron_job: Object, active: list[Object], status: dict[str, Any]) -> float | None:
+        """Start the Job that is due, if one is; returns the seconds until the next is."""
+        spec, now = cron_job["spec"], self._store.clock()
+        try:
+            local = now.astimezone(ZoneInfo(spec.get("timeZone", "UTC")))
+            following = next(CronSim(spec["schedule"], local))
+            latest = next(CronSim(spec["schedule"], local + _INSTANT, reverse=True))
+        except (CronSimError, ZoneInfoNotFoundError, StopIteration) as error:
+            self._tell(cron_job, WARNING, "UnparseableSchedule", f"unparseable schedule: {error}")
+            return None
+        last = status.get("lastScheduleTime") or cron_job["metadata"]["creationTimestamp"]
+        if latest > datetime.fromisoformat(last):
+            self._start(cron_job, latest, active, status)
+        return max(_SOONEST_SECONDS, (following - now).total_seconds())
+
+    def _start(self, cron_job: Object, due: datetime, active: list[Object], status: dict[str, Any]) -> None:
+        spec, late = cron_job["spec"], (self._store.clock() - due).total_seconds()
+        if late > spec.get("startingDeadlineSeconds", late):
+            told = f"Missed scheduled time to start a job: {due:%a, %d %b %Y %H:%M:%S %z}"
+            self._tell(cron_job, WARNING, "MissSchedule", told)
+            status["lastScheduleTime"] = timestamp(due)
+            return
+        if active and spec.get("concurrencyPolicy") == "Forbid":
+            told = "Not starting job because prior execution is running and concurrency policy is Forbid"
+            self._tell(cron_job, NORMAL, "JobAlreadyActive", told)
+            return
+        if spec.get("concurrencyPolicy") == "Replace":
+            for job in active:
+                delete(self._store, self._resources, self._jobs, job)
+        job = self._job(cron_job, due)
+        status["lastScheduleTime"] = timestamp(due)
+        if self._store.find(self._jobs, *key_of(job)) is None:
+            created = self._store.create(self._jobs, defaults.apply(self._jobs, job))
+            status["active"] = [*(status.get("active") or ()), self._reference(created)]
+            self._tell(cron_job, NORMAL, "SuccessfulCreate", f"Created job {job['metadata']['name']}")
+
+    def _job(self, cron_job: Object, due: datetime) -> Object:
+        """The Job of one time; its name says which, so that it is never made twice."""
+        template, owner = cron_job["spec"]["jobTemplate"], cron_job["metadata"]
+        metadata = template.get("metadata") or {}
+        annotations = {**(metadata.get("annotations") or {}), _SCHEDULED_AT: due.isoformat()}
+        return {
+            "apiVersion": self._jobs.api_version,
+            "kind": self._jobs.kind,
+            "metadata": {
+                "name": f"{owner['name']}-{int(due.timestamp()) // 60}",
+                "namespace": owner["namespace"],
+                "labels": metadata.get("labels") or {},
+                "annotations": annotations,
+                "ownerReferences": [controlled_by(self._resource, cron_job)],
+            },
+            "spec": template["spec"],
+        }
+
+    def _tell(self, cron_job: Object, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
+        record(self._store, self._resources, cron_job, kind, reason, message, _COMPONENT)
 
     def _prune(self, jobs: list[Object], limit: int) -> None:
         for job in jobs[: max(0, len(jobs) - limit)]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from emulator.cluster.controllers.controller_revisions import REVISION_LABEL
-from emulator.cluster.controllers.pods import pod_of_template
+from emulator.cluster.controllers.pod_control import pod_of_template
 from emulator.cluster.scheduling.fit import NodeShape, Taint, first_reason
 from emulator.cluster.store import Object
 

@@ -11,20 +11,12 @@ from emulator.cluster.controllers.controller_revisions import REVISION_LABEL, Hi
 from emulator.cluster.controllers.daemon_pods import new_pod, node_of, takes
 from emulator.cluster.controllers.events import NORMAL, WARNING, record
 from emulator.cluster.controllers.indexes import Indexes
-from emulator.cluster.controllers.owners import controlled_by, controller_of
 from emulator.cluster.controllers.percentages import scaled
-from emulator.cluster.controllers.pods import (
-    claim_pods,
-    create_pod,
-    delete_pod,
-    is_available,
-    is_ready,
-    is_terminated,
-    is_terminating,
-    seconds_to_available,
-)
+from emulator.cluster.controllers.pod_control import claim_pods, create_pod, delete_pod
+from emulator.cluster.owners import controlled_by, controllers_named, is_orphan
+from emulator.cluster.pods import is_available, is_ready, is_terminated, seconds_to_available
 from emulator.cluster.resources import Resources
-from emulator.cluster.store import Event, Key, Object, Store, key_of
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating, key_of
 
 _COMPONENT: Final = "daemonset-controller"
 
@@ -55,12 +47,8 @@ class DaemonSets:
             return () if same and _shape(event.before) == _shape(event.object) else tuple(self._all)
         if event.resource.key != self._pods.key:
             return ()
-        namespace = event.key[0]
-        owners = [controller_of(pod) for pod in (event.before, event.object) if pod is not None]
-        named = [(namespace, each["name"]) for each in owners if each and each["kind"] == "DaemonSet"]
-        if event.type != "DELETED" and owners[-1] is None:
-            named += [key for key in self._all if key[0] == namespace]
-        return named
+        adopters = [key for key in self._all if key[0] == event.key[0]] if is_orphan(event) else []
+        return [*controllers_named(event, self._resource.kind), *adopters]
 
     def reconcile(self, key: Key) -> float | None:
         """Make and delete pods node by node, then bring the next nodes up to date."""

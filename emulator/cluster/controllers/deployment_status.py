@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from emulator.cluster.controllers.conditions import Condition, find, with_condition, without
+from emulator.cluster.conditions import Condition, condition, find, with_condition, without
 from emulator.cluster.controllers.rollouts import limits, replicas_of
 from emulator.cluster.store import Object, timestamp
 
@@ -137,7 +137,7 @@ def _seconds_left(deployment: Object, conditions: list[Condition], now: datetime
 
 
 def _failure(replica_set: Object) -> Condition | None:
-    return find((replica_set.get("status") or {}).get("conditions") or [], "ReplicaFailure")
+    return condition(replica_set, "ReplicaFailure")
 
 
 def _set(

@@ -7,15 +7,22 @@ sets, `deployment_status` for what `kubectl rollout status` waits for.
 from collections.abc import Iterable
 from typing import Final
 
+from emulator.cluster.conditions import conditions_of, find, with_condition
 from emulator.cluster.controllers import deployment_status, revisions, rollouts
-from emulator.cluster.controllers.conditions import find, with_condition
 from emulator.cluster.controllers.events import NORMAL, record
 from emulator.cluster.controllers.indexes import Indexes
-from emulator.cluster.controllers.owners import controlled_by, controller_of
-from emulator.cluster.controllers.pods import is_terminated, is_terminating
+from emulator.cluster.owners import (
+    controlled_by,
+    controller_of,
+    controllers_named,
+    is_orphan,
+    owners_of,
+    with_owners,
+)
+from emulator.cluster.pods import is_terminated
 from emulator.cluster.resources import Resources
 from emulator.cluster.selectors import LabelSelector
-from emulator.cluster.store import Event, Key, Object, Store, copy_of, key_of
+from emulator.cluster.store import Event, Key, Object, Store, copy_of, is_terminating, key_of
 
 _COMPONENT: Final = "deployment-controller"
 
@@ -36,10 +43,9 @@ class Deployments:
         if event.resource.key == self._resource.key:
             return (event.key,)
         if event.resource.key == self._sets.key:
-            owners = [controller_of(each) for each in (event.before, event.object) if each is not None]
-            if owners[-1] is None and event.type != "DELETED":
+            if is_orphan(event):
                 return (key_of(each) for each in self._indexes.in_namespace(self._resource, event.key[0]))
-            return [(event.key[0], owner["name"]) for owner in owners if owner]
+            return controllers_named(event, self._resource.kind)
         if event.resource.key == self._pods.key and (
             event.type == "DELETED" or (is_terminated(event.object) and not is_terminated(event.before or {}))
         ):  # what a strategy of Recreate waits for
@@ -82,19 +88,14 @@ class Deployments:
         selector = LabelSelector.of(deployment["spec"].get("selector"))
         for each in self._indexes.orphans(self._sets, deployment["metadata"]["namespace"]):
             if selector.matches(each["metadata"].get("labels")) and not is_terminating(each):
-                changed = copy_of(each)
-                owners = changed["metadata"].get("ownerReferences") or []
-                changed["metadata"]["ownerReferences"] = [
-                    *owners,
-                    controlled_by(self._resource, deployment),
-                ]
-                sets.append(self._store.update(self._sets, changed))
+                owners = [*owners_of(each), controlled_by(self._resource, deployment)]
+                sets.append(self._store.update(self._sets, with_owners(each, owners)))
         return sets
 
     def _note_pause(self, deployment: Object) -> Object:
         """Say in the Progressing condition that it is paused, or no longer."""
         status = deployment.get("status") or {}
-        conditions = status.get("conditions") or []
+        conditions = conditions_of(deployment)
         progressing = find(conditions, "Progressing")
         reason = progressing["reason"] if progressing else ""
         paused = deployment["spec"].get("paused", False)

@@ -8,12 +8,13 @@ together cannot both pass.
 from datetime import datetime
 from typing import Any, Final
 
-from emulator.cluster.controllers.conditions import find, with_condition
-from emulator.cluster.controllers.pods import delete_pod, is_ready, is_terminated, is_terminating, phase
+from emulator.cluster.conditions import find, with_condition
+from emulator.cluster.controllers.pod_control import delete_pod, mark_disrupted
+from emulator.cluster.pods import is_ready, is_terminated, phase
 from emulator.cluster.resources import Resources
 from emulator.cluster.selectors import LabelSelector
 from emulator.cluster.status import ApiError, Cause, bad_request, conflict, forbidden
-from emulator.cluster.store import Object, Store, copy_of, timestamp
+from emulator.cluster.store import Object, Store, copy_of, is_terminating, timestamp
 
 ALLOWED: Final = "DisruptionAllowed"
 _MAX_UNCONFIRMED: Final = 2000
@@ -47,8 +48,8 @@ def evict(store: Store, resources: Resources, namespace: str, name: str, evictio
                 _take(store, resources, budget, name, dry_run=dry_run)
     if dry_run:
         return
-    _mark(store, resources, store.get(pods, namespace, name))
-    delete_pod(store, resources, store.get(pods, namespace, name), options.get("gracePeriodSeconds"))
+    pod = mark_disrupted(store, resources, pod, "EvictionByEvictionAPI", "Eviction API: evicting")
+    delete_pod(store, resources, pod, options.get("gracePeriodSeconds"))
 
 
 def _check_preconditions(resources: Resources, pod: Object, asked: dict[str, str]) -> None:
@@ -141,12 +142,3 @@ def _too_many(message: str, retry_after: int | None) -> ApiError:
         causes=[Cause("", message, "DisruptionBudget")],
         retry_after=retry_after,
     )
-
-
-def _mark(store: Store, resources: Resources, pod: Object) -> None:
-    """Say in the pod why it goes."""
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    told = ("True", "EvictionByEvictionAPI", "Eviction API: evicting")
-    conditions = with_condition(conditions, "DisruptionTarget", told, store.clock())
-    status = {**(pod.get("status") or {}), "conditions": conditions}
-    store.update(resources["pods"], {**pod, "status": status})

@@ -8,17 +8,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from emulator.cluster.controllers.conditions import with_condition
+from emulator.cluster.conditions import with_condition
 from emulator.cluster.controllers.disruption import ALLOWED, allowed_condition
 from emulator.cluster.controllers.events import WARNING, record
 from emulator.cluster.controllers.indexes import Indexes, SelectorIndex
-from emulator.cluster.controllers.owners import controller_of
 from emulator.cluster.controllers.percentages import scaled
-from emulator.cluster.controllers.pods import is_ready, is_terminating
 from emulator.cluster.controllers.rollouts import replicas_of
+from emulator.cluster.owners import controller_of
+from emulator.cluster.pods import is_ready
 from emulator.cluster.resources import Resources
 from emulator.cluster.selectors import LabelSelector
-from emulator.cluster.store import Event, Key, Object, Store
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating
 
 _COMPONENT: Final = "controllermanager"
 _CONFIRMATION: Final = timedelta(minutes=2)

@@ -11,10 +11,10 @@ import orjson
 
 from emulator.cluster.controllers.hashing import safe_hash
 from emulator.cluster.controllers.indexes import Indexes, SelectorIndex
-from emulator.cluster.controllers.owners import controlled_by, controller_of
-from emulator.cluster.controllers.pods import is_ready, is_terminated, is_terminating
+from emulator.cluster.owners import controlled_by, controller_of
+from emulator.cluster.pods import is_ready, is_terminated
 from emulator.cluster.resources import Resources
-from emulator.cluster.store import Event, Key, Object, Store, key_of
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating, key_of
 
 SERVICE_NAME: Final = "kubernetes.io/service-name"
 _MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"

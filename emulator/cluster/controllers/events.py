@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from emulator.cluster.resources import Resources
-from emulator.cluster.store import Event, Key, Object, Store, timestamp
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating, timestamp
 
 NORMAL: Final = "Normal"
 WARNING: Final = "Warning"
@@ -41,7 +41,8 @@ def record(  # noqa: PLR0917 - as client-go's Event(object, type, reason, messag
     events = resources["events"]
     involved = _reference(obj, field_path)
     namespace = involved.get("namespace") or "default"
-    if "deletionTimestamp" in (store.find(resources["namespaces"], "", namespace) or {}).get("metadata", {}):
+    there = store.find(resources["namespaces"], "", namespace)
+    if there is not None and is_terminating(there):
         return  # nothing new can be created in it
     name = f"{involved['name']}.{_digest(involved, type, reason, message, component)}"
     now = timestamp(store.clock())

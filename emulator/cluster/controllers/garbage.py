@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from emulator.cluster.controllers.indexes import Indexes
-from emulator.cluster.controllers.pods import delete, is_terminating
+from emulator.cluster.controllers.pod_control import delete
+from emulator.cluster.owners import owners_of, with_owners
 from emulator.cluster.resources import Resource, Resources
-from emulator.cluster.store import Event, Key, Object, Store, copy_of
+from emulator.cluster.store import Event, Key, Object, Store, copy_of, is_terminating
 
 FOREGROUND: Final = "foregroundDeletion"
 ORPHAN: Final = "orphan"
@@ -35,11 +36,11 @@ class GarbageCollector:
         keys: list[Key] = []
         if event.type == "DELETED" or is_terminating(event.object):
             keys.append((_OWNER, metadata["uid"]))
-        references = metadata.get("ownerReferences") or []
+        references = owners_of(event.object)
         if event.type == "DELETED":
             # Whoever waits for its dependents to go.
             return [*keys, *((_OWNER, each["uid"]) for each in references)]
-        before = (event.before or {"metadata": {}})["metadata"].get("ownerReferences") or []
+        before = owners_of(event.before) if event.before else []
         if references and references != before:
             keys.append((_DEPENDENT, metadata["uid"]))
         return [*keys, *((_OWNER, each["uid"]) for each in before if each not in references)]
@@ -78,9 +79,7 @@ class GarbageCollector:
         """An object with owners: it stays as long as one of them does."""
         if is_terminating(obj):
             return
-        states = {
-            each["uid"]: self._state(obj, each) for each in obj["metadata"].get("ownerReferences") or ()
-        }
+        states = {each["uid"]: self._state(obj, each) for each in owners_of(obj)}
         if not states:
             return
         if "present" in states.values():
@@ -113,14 +112,9 @@ class GarbageCollector:
 
     def _release(self, resource: Resource, obj: Object, uids: set[str]) -> None:
         """Take owners out of the references of an object."""
-        references = obj["metadata"].get("ownerReferences") or []
-        kept = [each for each in references if each["uid"] not in uids]
-        if kept != references:
-            changed = copy_of(obj)
-            changed["metadata"]["ownerReferences"] = kept
-            if not kept:
-                del changed["metadata"]["ownerReferences"]
-            self._store.update(resource, changed)
+        kept = [each for each in owners_of(obj) if each["uid"] not in uids]
+        if kept != owners_of(obj):
+            self._store.update(resource, with_owners(obj, kept))
 
     def _remove_finalizer(self, resource: Resource, obj: Object, finalizer: str) -> None:
         changed = copy_of(obj)
@@ -130,5 +124,4 @@ class GarbageCollector:
 
 def _blocks(obj: Object, uid: str) -> bool:
     """Whether the owner has to wait for this dependent."""
-    references = obj["metadata"].get("ownerReferences") or ()
-    return any(each["uid"] == uid and each.get("blockOwnerDeletion") for each in references)
+    return any(each["uid"] == uid and each.get("blockOwnerDeletion") for each in owners_of(obj))

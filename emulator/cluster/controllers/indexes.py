@@ -6,7 +6,7 @@ With a thousand Deployments in one namespace, a search through all pods for each
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from emulator.cluster.controllers.owners import controller_of
+from emulator.cluster.owners import controller_of, owners_of
 from emulator.cluster.resources import Resource, Resources
 from emulator.cluster.store import Event, Key, Object, Store, key_of
 
@@ -93,7 +93,7 @@ class Indexes:
     def _add(self, resource: Resource, obj: Object) -> None:
         metadata, key = obj["metadata"], key_of(obj)
         self._by_uid[metadata["uid"]] = resource, key
-        for reference in metadata.get("ownerReferences") or ():
+        for reference in owners_of(obj):
             self._by_owner.setdefault(reference["uid"], {})[resource.key, key] = resource
         self._by_namespace.setdefault(key[0], {}).setdefault(resource.key, {})[key[1]] = resource
         if resource.key == self._pods.key:
@@ -105,7 +105,7 @@ class Indexes:
     def _remove(self, resource: Resource, obj: Object) -> None:
         metadata, key = obj["metadata"], key_of(obj)
         self._by_uid.pop(metadata["uid"], None)
-        for reference in metadata.get("ownerReferences") or ():
+        for reference in owners_of(obj):
             _discard(self._by_owner, reference["uid"], (resource.key, key))
         self._by_namespace.get(key[0], {}).get(resource.key, {}).pop(key[1], None)
         if resource.key == self._pods.key:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any, Final
 
-from emulator.cluster.controllers.pods import pod_of_template
+from emulator.cluster.conditions import condition
+from emulator.cluster.controllers.pod_control import pod_of_template
 from emulator.cluster.store import Object
 
 TRACKING: Final = "batch.kubernetes.io/job-tracking"
@@ -81,10 +82,6 @@ def ended_at(pod: Object, now: datetime) -> datetime:
     for each in (pod.get("status") or {}).get("containerStatuses") or ():
         finished = ((each.get("state") or {}).get("terminated") or {}).get("finishedAt")
         times += [finished] if finished else []
-    ready = [
-        each["lastTransitionTime"]
-        for each in (pod.get("status") or {}).get("conditions") or ()
-        if each["type"] == "Ready" and each.get("lastTransitionTime")
-    ]
-    told = times or ready or [pod["metadata"].get("deletionTimestamp") or ""]
-    return datetime.fromisoformat(max(told)) if max(told) else now
+    since = (condition(pod, "Ready") or {}).get("lastTransitionTime")
+    told = max(times, default="") or since or pod["metadata"].get("deletionTimestamp")
+    return datetime.fromisoformat(told) if told else now

@@ -8,22 +8,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
+from emulator.cluster.conditions import Condition, condition, conditions_of, find, is_true, with_condition
 from emulator.cluster.controllers import job_pods
-from emulator.cluster.controllers.conditions import Condition, find, with_condition
 from emulator.cluster.controllers.events import NORMAL, WARNING, record
 from emulator.cluster.controllers.indexes import Indexes
-from emulator.cluster.controllers.owners import controlled_by, controller_of
-from emulator.cluster.controllers.pods import (
-    create_pod,
-    delete_pod,
-    deletion_order,
-    is_active,
-    is_ready,
-    is_terminating,
-    phase,
-)
+from emulator.cluster.controllers.pod_control import create_pod, delete_pod, deletion_order
+from emulator.cluster.owners import controlled_by, controller_of, controllers_named
+from emulator.cluster.pods import is_active, is_ready, phase
 from emulator.cluster.resources import Resources
-from emulator.cluster.store import Event, Key, Object, Store, copy_of, key_of, timestamp
+from emulator.cluster.store import Event, Key, Object, Store, copy_of, is_terminating, key_of, timestamp
 
 _COMPONENT: Final = "job-controller"
 _BACKOFF_SECONDS: Final = 10.0
@@ -47,8 +40,7 @@ class Jobs:
             return (event.key,)
         if event.resource.key != self._pods.key:
             return ()
-        owner = controller_of(event.object)
-        return ((event.key[0], owner["name"]),) if owner and owner["kind"] == "Job" else ()
+        return controllers_named(event, self._resource.kind)
 
     def reconcile(self, key: Key) -> float | None:
         """Count what has ended, and start what is still to do."""
@@ -98,7 +90,7 @@ class Jobs:
     def _sync(self, job: Object) -> float | None:
         now, spec = self._store.clock(), job["spec"]
         status: dict[str, Any] = dict(job.get("status") or {})
-        conditions: list[Condition] = status.get("conditions") or []
+        conditions = conditions_of(job)
         if not spec.get("suspend"):
             status.setdefault("startTime", timestamp(now))
         self._count(job, status)
@@ -121,13 +113,13 @@ class Jobs:
         elif spec.get("suspend"):
             self._delete(job, active)
             active = []
-            if not _is_true(conditions, "Suspended"):
+            if not is_true(job, "Suspended"):
                 status.pop("startTime", None)
                 told = ("True", "JobSuspended", "Job suspended")
                 conditions = with_condition(conditions, "Suspended", told, now)
                 self._tell(job, NORMAL, "Suspended", "Job suspended")
         else:
-            if _is_true(conditions, "Suspended"):
+            if is_true(job, "Suspended"):
                 status["startTime"] = timestamp(now)
                 told = ("False", "JobResumed", "Job resumed")
                 conditions = with_condition(conditions, "Suspended", told, now)
@@ -256,13 +248,7 @@ class Jobs:
 
 def finished_condition(job: Object) -> Condition | None:
     """The condition that says that the Job has ended, or None."""
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return next((each for each in conditions if each["type"] in _FINISHED and each["status"] == "True"), None)
-
-
-def _is_true(conditions: list[Condition], type_: str) -> bool:
-    found = find(conditions, type_)
-    return found is not None and found["status"] == "True"
+    return next((condition(job, each) for each in _FINISHED if is_true(job, each)), None)
 
 
 def _is_indexed(job: Object) -> bool:

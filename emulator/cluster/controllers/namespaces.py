@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from emulator.cluster.controllers.conditions import with_condition
+from emulator.cluster.conditions import conditions_of, with_condition
 from emulator.cluster.controllers.indexes import Indexes
-from emulator.cluster.controllers.pods import delete, is_terminating
+from emulator.cluster.controllers.pod_control import delete
 from emulator.cluster.resources import Resource, Resources
-from emulator.cluster.store import Event, Key, Object, Store, copy_of, key_of
+from emulator.cluster.store import Event, Key, Object, Store, copy_of, is_terminating, key_of
 
 FINALIZER: Final = "kubernetes"
 _GRACE_SECONDS: Final = 2.0
@@ -123,7 +123,7 @@ class Namespaces:
         )  # with the dot that the real message has after core resources
         finalizers = Counter(each for _, obj in remaining for each in obj["metadata"].get("finalizers") or ())
         content = ", ".join(f"{kind} has {count} resource instances" for kind, count in sorted(kinds.items()))
-        conditions: list[Object] = (namespace.get("status") or {}).get("conditions") or []
+        conditions = conditions_of(namespace)
         told = ("True", "SomeResourcesRemain", f"Some resources are remaining: {content}")
         conditions = with_condition(conditions, "NamespaceContentRemaining", told, now)
         if finalizers:

@@ -6,10 +6,10 @@ Follows `pkg/controller/podgc`.
 from collections.abc import Iterable
 from typing import Final
 
-from emulator.cluster.controllers.conditions import with_condition
-from emulator.cluster.controllers.pods import is_terminated, is_terminating
+from emulator.cluster.controllers.pod_control import mark_disrupted
+from emulator.cluster.pods import is_terminated
 from emulator.cluster.resources import Resources
-from emulator.cluster.store import Event, Key, Object, Store, copy_of
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating
 
 _QUARANTINE_SECONDS: Final = 40.0
 """A node may be gone only for a moment."""
@@ -23,6 +23,7 @@ class PodGarbage:
 
     def __init__(self, store: Store, resources: Resources) -> None:
         self._store = store
+        self._resources = resources
         self._pods = resources["pods"]
         self._nodes = resources["nodes"]
         self._on_node: dict[str, dict[Key, None]] = {}
@@ -79,18 +80,11 @@ class PodGarbage:
         if pod is None:
             return
         if not is_terminated(pod):
-            self._store.update(self._pods, self._failed(pod))
+            why = "PodGC: node no longer exists"
+            pod = mark_disrupted(self._store, self._resources, pod, "DeletionByPodGC", why)
+            pod = self._store.update(self._pods, {**pod, "status": {**pod["status"], "phase": "Failed"}})
         if not is_terminating(pod) or pod["metadata"].get("deletionGracePeriodSeconds"):
             self._store.delete(self._pods, *place, 0)
-
-    def _failed(self, pod: Object) -> Object:
-        changed = copy_of(pod)
-        status = changed.setdefault("status", {})
-        told = ("True", "DeletionByPodGC", "PodGC: node no longer exists")
-        now = self._store.clock()
-        status["conditions"] = with_condition(status.get("conditions") or [], "DisruptionTarget", told, now)
-        status["phase"] = "Failed"
-        return changed
 
 
 def _node_of(pod: Object) -> str:

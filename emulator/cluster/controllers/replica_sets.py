@@ -6,25 +6,22 @@ Follows `pkg/controller/replicaset` of Kubernetes, less its expectations: here t
 from collections.abc import Iterable
 from typing import Final
 
-from emulator.cluster.controllers.conditions import with_condition, without
+from emulator.cluster.conditions import conditions_of, with_condition, without
 from emulator.cluster.controllers.events import NORMAL, WARNING, record
 from emulator.cluster.controllers.indexes import Indexes, has_labels
-from emulator.cluster.controllers.owners import controlled_by, controller_of
-from emulator.cluster.controllers.pods import (
+from emulator.cluster.controllers.pod_control import (
     claim_pods,
     create_pod,
     delete_pod,
     deletion_order,
-    is_active,
-    is_ready,
-    is_terminating,
     pod_of_template,
-    seconds_to_available,
 )
+from emulator.cluster.owners import controlled_by, controller_of, controllers_named, is_orphan
+from emulator.cluster.pods import is_active, is_ready, seconds_to_available
 from emulator.cluster.resources import Resources
 from emulator.cluster.selectors import LabelSelector
 from emulator.cluster.status import ApiError
-from emulator.cluster.store import Event, Key, Object, Store
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating, key_of
 
 _COMPONENT: Final = "replicaset-controller"
 _BURST: Final = 500
@@ -47,12 +44,8 @@ class ReplicaSets:
             return (event.key,)
         if event.resource.key != self._pods.key:
             return ()
-        namespace = event.key[0]
-        owners = [controller_of(pod) for pod in (event.before, event.object) if pod is not None]
-        named = [(namespace, each["name"]) for each in owners if each and each["kind"] == "ReplicaSet"]
-        if event.type != "DELETED" and owners[-1] is None:
-            named += self._adopters(namespace, event.object)
-        return named
+        adopters = self._adopters(event.key[0], event.object) if is_orphan(event) else ()
+        return [*controllers_named(event, self._resource.kind), *adopters]
 
     def _adopters(self, namespace: str, pod: Object) -> Iterable[Key]:
         for replica_set in self._indexes.in_namespace(self._resource, namespace):
@@ -118,7 +111,7 @@ class ReplicaSets:
         spec, status = replica_set["spec"], replica_set.get("status") or {}
         labels = (spec["template"].get("metadata") or {}).get("labels") or {}
         waits = [seconds_to_available(pod, spec.get("minReadySeconds", 0), now) for pod in pods]
-        conditions = status.get("conditions") or []
+        conditions = conditions_of(replica_set)
         if failure is not None:
             conditions = with_condition(conditions, "ReplicaFailure", ("True", *failure), now)
         else:
@@ -134,12 +127,8 @@ class ReplicaSets:
             "observedGeneration": replica_set["metadata"]["generation"],
             **({"conditions": conditions} if conditions else {}),
         }
-        if new != status and self._store.find(self._resource, *_key(replica_set)) is not None:
+        if new != status and self._store.find(self._resource, *key_of(replica_set)) is not None:
             self._store.update(self._resource, {**replica_set, "status": new})
         later = [wait for wait in waits if wait]
         unfinished = spec.get("replicas", 1) != len(pods) and not is_terminating(replica_set)
         return min([*later, *([1.0] if unfinished else [])], default=None)
-
-
-def _key(obj: Object) -> Key:
-    return obj["metadata"]["namespace"], obj["metadata"]["name"]

@@ -9,7 +9,7 @@ from typing import Final
 
 from emulator.cluster.controllers.hashing import safe_hash
 from emulator.cluster.controllers.rollouts import DESIRED, MAXIMUM, limits, replicas_of
-from emulator.cluster.store import Object, copy_of
+from emulator.cluster.store import Object, copy_of, is_terminating
 
 REVISION: Final = "deployment.kubernetes.io/revision"
 EARLIER_REVISIONS: Final = "deployment.kubernetes.io/revision-history"
@@ -34,11 +34,6 @@ def new_set_of(deployment: Object, sets: Sequence[Object]) -> Object | None:
     wanted = _without_hash(deployment["spec"]["template"])
     same = [each for each in sets if _without_hash(each["spec"]["template"]) == wanted]
     return min(same, key=_age, default=None)
-
-
-def has_template_of(replica_set: Object, deployment: Object) -> bool:
-    """Whether the set makes the pods that the Deployment now asks for."""
-    return new_set_of(deployment, [replica_set]) is not None
 
 
 def initial_set(deployment: Object, owner: Object, revision: int, collisions: int, replicas: int) -> Object:
@@ -106,7 +101,7 @@ def resized(replica_set: Object, deployment: Object, replicas: int) -> Object:
 def superfluous(deployment: Object, old: Sequence[Object]) -> list[Object]:
     """The old sets that exceed `revisionHistoryLimit`, the oldest revisions first, as far as they are empty."""
     limit = deployment["spec"].get("revisionHistoryLimit")
-    kept = [each for each in old if "deletionTimestamp" not in each["metadata"]]
+    kept = [each for each in old if not is_terminating(each)]
     excess = len(kept) - (10 if limit is None else limit)
     candidates = sorted(kept, key=revision_of)[: max(0, excess)]
     return [each for each in candidates if _is_empty(each)]

@@ -4,8 +4,8 @@ import re
 from typing import Any, Final
 
 from emulator.cluster.controllers.controller_revisions import REVISION_LABEL
-from emulator.cluster.controllers.owners import controlled_by
-from emulator.cluster.controllers.pods import pod_of_template
+from emulator.cluster.controllers.pod_control import pod_of_template
+from emulator.cluster.owners import controlled_by
 from emulator.cluster.resources import Resource
 from emulator.cluster.store import Object, copy_of
 

@@ -10,22 +10,13 @@ from typing import Any, Final
 from emulator.cluster.controllers.controller_revisions import REVISION_LABEL, History, template_of
 from emulator.cluster.controllers.events import NORMAL, WARNING, record
 from emulator.cluster.controllers.indexes import Indexes
-from emulator.cluster.controllers.owners import controller_of
-from emulator.cluster.controllers.pods import (
-    claim_pods,
-    create_pod,
-    delete_pod,
-    is_available,
-    is_ready,
-    is_terminated,
-    is_terminating,
-    phase,
-    seconds_to_available,
-)
+from emulator.cluster.controllers.pod_control import claim_pods, create_pod, delete_pod
 from emulator.cluster.controllers.rollouts import replicas_of
 from emulator.cluster.controllers.stateful_pods import claims_of, new_pod, ordinal_of, start_of
+from emulator.cluster.owners import controllers_named, is_orphan
+from emulator.cluster.pods import is_available, is_ready, is_terminated, phase, seconds_to_available
 from emulator.cluster.resources import Resources
-from emulator.cluster.store import Event, Key, Object, Store, key_of
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating, key_of
 from emulator.cluster.writes import defaults
 
 _COMPONENT: Final = "statefulset-controller"
@@ -51,11 +42,10 @@ class StatefulSets:
             return (event.key,)
         if event.resource.key != self._pods.key:
             return ()
-        owners = [controller_of(pod) for pod in (event.before, event.object) if pod is not None]
-        names = [owner["name"] for owner in owners if owner and owner["kind"] == "StatefulSet"]
-        if owners[-1] is None and event.type != "DELETED" and ordinal_of(event.object) >= 0:
-            names.append(event.key[1].rpartition("-")[0])
-        return [(event.key[0], name) for name in names]
+        named = controllers_named(event, self._resource.kind)
+        if is_orphan(event) and ordinal_of(event.object) >= 0:
+            named.append((event.key[0], event.key[1].rpartition("-")[0]))
+        return named
 
     def reconcile(self, key: Key) -> float | None:
         """Make or delete the pods whose turn it is."""

@@ -7,17 +7,17 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final
 
 from emulator.cluster.kubelet.attendance import Attendance, Fault
 from emulator.cluster.kubelet.backoff import BackOff, told
-from emulator.cluster.kubelet.container_state import ContainerState
+from emulator.cluster.kubelet.container_state import ContainerState, Role
 from emulator.cluster.kubelet.host import Host
-from emulator.cluster.kubelet.images import Image, ImageError, load_image, project_name
+from emulator.cluster.kubelet.images import Image, project_name
 from emulator.cluster.kubelet.launch import Launch, Running, StartError, check, execute, launch
 from emulator.cluster.kubelet.probes import Target, problem
+from emulator.cluster.kubelet.pulls import pull
 from emulator.cluster.kubelet.variables import ConfigError
 from emulator.cluster.kubelet.volumes import Volumes
 from emulator.cluster.store import Object, timestamp
@@ -26,19 +26,8 @@ _LOG = logging.getLogger(__name__)
 _CONFIG_RETRY_SECONDS: Final = 10.0
 _MINIMUM_GRACE_SECONDS: Final = 2.0
 """For a process to end after a preStop hook that took all the time."""
-_PULL_SHOWN_SECONDS: Final = 1.0
-"""For which a pull's error is shown, before its back-off is."""
 _START_ERROR: Final = 128
 _KEPT_LOGS: Final = 2
-
-
-class Role(Enum):
-    """What a container is in its pod."""
-
-    MAIN = auto()
-    INIT = auto()
-    SIDECAR = auto()
-    """An init container that is restarted always, and runs as long as the pod."""
 
 
 class Container:
@@ -148,28 +137,13 @@ class Container:
             await self._host.news(_CONFIG_RETRY_SECONDS)
 
     async def _pulled(self) -> Image:
-        reference = self.spec["image"]
-        pauses = BackOff(self._host.backoff_seconds)
-        pauses.after(0)  # a pull is not tried again at once
-        while True:
-            try:
-                image = load_image(self._host.settings.images, project_name(reference) or "", reference)
-            except ImageError as error:
-                self._record("Warning", "Failed", f'Failed to pull image "{reference}": {error}')
-                self._record("Warning", "Failed", "Error: ErrImagePull")
-                self._wait_because("ErrImagePull", str(error))
-                delay = pauses.after(0)
-                await asyncio.sleep(min(_PULL_SHOWN_SECONDS, delay))
-                back_off = f'Back-off pulling image "{reference}"'
-                self._record("Normal", "BackOff", back_off)
-                self._wait_because("ImagePullBackOff", f"{back_off}: ErrImagePull: {error}")
-                await asyncio.sleep(delay)
-            else:
-                if not self.state.image_identity:
-                    message = f'Container image "{reference}" already present on machine'
-                    self._record("Normal", "Pulled", message)
-                self.state.image_identity = f"pinwheel/{image.name}@{image.identity}"
-                return image
+        reference, images = self.spec["image"], self._host.settings.images
+        back_off = BackOff(self._host.backoff_seconds)
+        image = await pull(images, reference, back_off, self._record, self._wait_because)
+        if not self.state.image_identity:
+            self._record("Normal", "Pulled", f'Container image "{reference}" already present on machine')
+        self.state.image_identity = f"pinwheel/{image.name}@{image.identity}"
+        return image
 
     async def _execute(self, plan: Launch) -> int:
         """Run the process once, to its end; returns the exit status as a container has it."""

@@ -1,7 +1,17 @@
-"""What is told of a container in its pod's `containerStatuses`."""
+"""What a container is in its pod, and what is told of it in `containerStatuses`."""
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
+
+
+class Role(Enum):
+    """What a container is in its pod."""
+
+    MAIN = auto()
+    INIT = auto()
+    SIDECAR = auto()
+    """An init container that is restarted always, and runs as long as the pod."""
 
 
 @dataclass

@@ -12,14 +12,15 @@ from emulator.cluster.kubelet import logs
 from emulator.cluster.kubelet.host import Host, ServiceEndpoints
 from emulator.cluster.kubelet.images import project_name
 from emulator.cluster.kubelet.launch import Running
-from emulator.cluster.kubelet.pod import Pod, has_ended
+from emulator.cluster.kubelet.pod import Pod
+from emulator.cluster.pods import is_terminated
 from emulator.cluster.resources import Resources
 from emulator.cluster.settings import Settings
 from emulator.cluster.status import bad_request
-from emulator.cluster.store import Event, Object, Store, key_of
+from emulator.cluster.store import Event, Object, Store, is_terminating, key_of
 
 _LOG = logging.getLogger(__name__)
-_ROTATION_SECONDS: Final = 10.0
+_ROTATION_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 5.0
 
 
@@ -53,7 +54,7 @@ class Kubelet:
             self._look_at(obj)
         while True:
             await asyncio.sleep(_ROTATION_SECONDS)
-            for pod in self._pods.values():
+            for pod in tuple(self._pods.values()):  # they come and go meanwhile
                 for container in pod.containers:
                     if container.running is not None:
                         await asyncio.to_thread(logs.rotate, container.log_file)
@@ -63,6 +64,8 @@ class Kubelet:
         self._unsubscribe()
         self._unsubscribe = lambda: None
         await asyncio.gather(*(pod.shut_down(grace_seconds) for pod in self._pods.values()))
+        if self._tasks:  # pods that were going already
+            await asyncio.wait(tuple(self._tasks), timeout=grace_seconds)
         for task in tuple(self._tasks):
             task.cancel()
         self._pods.clear()
@@ -139,8 +142,8 @@ class Kubelet:
         if not obj["spec"].get("nodeName"):
             return
         pod = self._pods.get(metadata["uid"])
-        terminating = "deletionTimestamp" in metadata
-        if pod is None and not has_ended(obj) and not terminating:
+        terminating = is_terminating(obj)
+        if pod is None and not is_terminated(obj) and not terminating:
             self._pods[metadata["uid"]] = Pod(self._host, obj)
         elif terminating and pod is not None:
             pod.terminate(metadata.get("deletionGracePeriodSeconds") or 0)

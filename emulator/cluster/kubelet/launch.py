@@ -128,7 +128,9 @@ async def execute(
     try:
         if not await running.wait(timeout_seconds):
             raise TimeoutError
-        return running.ended.result(), log.read_bytes()[:_LAST_WORDS].decode("utf-8", "replace").strip()
+        with log.open("rb") as file:
+            told = file.read(_LAST_WORDS).decode("utf-8", "replace").strip()
+        return running.ended.result(), told
     finally:
         running.process.kill()
         log.unlink(missing_ok=True)

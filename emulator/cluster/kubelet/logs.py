@@ -20,13 +20,14 @@ _CHUNK: Final = 64 * 1024
 
 
 def rotate(path: Path) -> None:
-    """Move a file that is too long aside. The process goes on writing at its new beginning."""
+    """Move the end of a file that is too long aside. The process goes on writing at its new beginning."""
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
-            shutil.copyfile(path, path.with_suffix(".log.1"))
-            with path.open("r+b") as file:
+            with path.open("r+b") as file, path.with_suffix(".log.1").open("wb") as kept:
+                file.seek(-MAXIMUM_BYTES, os.SEEK_END)
+                shutil.copyfileobj(file, kept)
                 file.truncate(0)
-    except FileNotFoundError:  # the container has not started yet
+    except FileNotFoundError:  # the container has not started yet, or its pod is gone
         return
 
 

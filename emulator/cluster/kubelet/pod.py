@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Sequence
 from typing import Any, Final
 
-from emulator.cluster.kubelet.container import Container, Role
+from emulator.cluster.kubelet.container import Container
+from emulator.cluster.kubelet.container_state import Role
 from emulator.cluster.kubelet.host import Host
 from emulator.cluster.kubelet.pod_status import conditions, phase, quality_of_service
 from emulator.cluster.kubelet.variables import Sources
@@ -20,7 +21,6 @@ _MOUNT_RETRY_SECONDS: Final = 10.0
 _ENDPOINTS_SECONDS: Final = 1.5
 _ACCEPT_SECONDS: Final = 0.1
 """Time for a process to accept the connections that were made to it before it is told to end."""
-_ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 
 class Pod:
@@ -225,8 +225,3 @@ class Pod:
         node = self._host.store.find(self._host.resources["nodes"], "", name) or {}
         addresses: Sequence[dict[str, str]] = (node.get("status") or {}).get("addresses") or ()
         return next((each["address"] for each in addresses if each["type"] == "InternalIP"), "")
-
-
-def has_ended(obj: Object) -> bool:
-    """Whether all containers of a pod have ended for good."""
-    return (obj.get("status") or {}).get("phase") in _ENDED

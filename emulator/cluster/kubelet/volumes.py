@@ -55,7 +55,10 @@ class Volumes:
             volume = volumes.get(mount["name"])
             if volume is not None:
                 below = (mount.get("subPath") or "").strip("/")
-                path = self._path(volume) / below if below else self._path(volume)
+                whole = self._path(volume)
+                path = whole / below if below else whole
+                if not path.resolve().is_relative_to(whole.resolve()):
+                    raise ConfigError(f"subPath {below} leaves the volume {mount['name']}")
                 if below and not path.exists():
                     path.mkdir(parents=True)
                 found[mount["mountPath"]] = path

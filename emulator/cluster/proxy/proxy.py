@@ -247,7 +247,11 @@ class ServiceProxy:
         name = next((each.get("name") or "" for each in _tcp(service) if each["port"] == port), None)
         found: dict[tuple[str, int], None] = {}
         for slice_ in slices.get(key, ()):
-            ports = [each["port"] for each in slice_.get("ports") or () if (each.get("name") or "") == name]
+            ports = [
+                each["port"]
+                for each in slice_.get("ports") or ()
+                if (each.get("name") or "") == name and each.get("port")  # without one it is every port
+            ]
             for endpoint in slice_.get("endpoints") or ():
                 if (endpoint.get("conditions") or {}).get("ready", True) is not False and self._runs(
                     endpoint, key[0]

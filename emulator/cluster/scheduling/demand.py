@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from emulator.cluster.owners import controller_of
 from emulator.cluster.scheduling.fit import pod_requests
 from emulator.cluster.selectors import LabelSelector
 from emulator.cluster.store import Object
@@ -122,8 +123,8 @@ class Demand:
 def demand_of(pod: Object, priority: int) -> Demand:
     """What a pod asks for. Raises ValueError for quantities, and ApiError for selectors, that are none."""
     spec, metadata = pod["spec"], pod["metadata"]
-    references = metadata.get("ownerReferences") or ()
-    owner = next(([each["uid"], each["kind"]] for each in references if each.get("controller")), ["", ""])
+    controller = controller_of(pod) or {"uid": "", "kind": ""}
+    owner = [controller["uid"], controller["kind"]]
     asked: Object = {name: spec[name] for name in _READ if spec.get(name)}
     for kind in ("initContainers", "containers"):
         asked[kind] = [

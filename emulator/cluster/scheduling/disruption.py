@@ -9,16 +9,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
+from emulator.cluster.conditions import is_true
 from emulator.cluster.controllers.disruption import evict
 from emulator.cluster.controllers.events import record
+from emulator.cluster.owners import owners_of
+from emulator.cluster.pods import is_terminated
 from emulator.cluster.resources import Resources
-from emulator.cluster.scheduling.conditions import condition
 from emulator.cluster.scheduling.fit import GPU
 from emulator.cluster.scheduling.machines import gpus_of
 from emulator.cluster.scheduling.pools import API, FINALIZER, INITIALIZED, POOL, Lifetime, lifetime_of
 from emulator.cluster.scheduling.state import ClusterState
 from emulator.cluster.status import ApiError
-from emulator.cluster.store import Event, Key, Object, Store
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating
 
 DISRUPTED: Final = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
 _COMPONENT: Final = "karpenter"
@@ -59,7 +61,7 @@ class Disruption:
         if node is None or POOL not in (node["metadata"].get("labels") or {}):
             self._empty_since.pop(key[1], None)
             return None
-        if "deletionTimestamp" in node["metadata"]:
+        if is_terminating(node):
             return self._terminate(node)
         node = self._initialize(node)
         found = self._find_pool(node)
@@ -72,14 +74,13 @@ class Disruption:
         pools = self._resources.of_kind(API, "NodePool")
         name = node["metadata"]["labels"][POOL]
         found = self._store.find(pools, "", name) if pools else None
-        return found if found and "deletionTimestamp" not in found["metadata"] else None
+        return found if found and not is_terminating(found) else None
 
     def _initialize(self, node: Object) -> Object:
         """Label the node once it is ready and has its GPUs."""
-        ready = condition(node, "Ready")
         labels = node["metadata"]["labels"]
         has_gpus = not gpus_of(node) or node["status"].get("allocatable", {}).get(GPU, "0") != "0"
-        if labels.get(INITIALIZED) == "true" or not has_gpus or not ready or ready["status"] != "True":
+        if labels.get(INITIALIZED) == "true" or not has_gpus or not is_true(node, "Ready"):
             return node
         metadata = {**node["metadata"], "labels": {**labels, INITIALIZED: "true"}}
         return self._store.update(self._nodes, {**node, "metadata": metadata})
@@ -145,12 +146,10 @@ class Disruption:
 
     def _delete_claim(self, node: Object) -> None:
         resource = self._resources.of_kind(API, "NodeClaim")
-        for owner in node["metadata"].get("ownerReferences") or ():
+        for owner in owners_of(node):
             if resource and owner["kind"] == "NodeClaim" and self._store.find(resource, "", owner["name"]):
                 self._store.delete(resource, "", owner["name"])
 
 
 def _presence(pod: Object) -> object:
-    phase = (pod.get("status") or {}).get("phase")
-    terminating = "deletionTimestamp" in pod["metadata"]
-    return pod["spec"].get("nodeName"), phase in {"Succeeded", "Failed"}, terminating
+    return pod["spec"].get("nodeName"), is_terminated(pod), is_terminating(pod)

@@ -9,10 +9,11 @@ eviction threshold; CPU 6% of the first core, 1% of the second, 0.5% of the next
 the kernel keeps of an instance's memory (some 2 to 4%) is not subtracted: it differs by type.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from emulator.cluster.quantities import parse_quantity
 
@@ -116,13 +117,18 @@ def _unmet_affinity(pod: Mapping[str, Any], labels: Mapping[str, str]) -> str | 
     return failed
 
 
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _OPERATORS: dict[str, Callable[[str | None, Sequence[str]], bool]] = {
     "In": lambda value, values: value in values,
     "NotIn": lambda value, values: value not in values,
     "Exists": lambda value, _: value is not None,
     "DoesNotExist": lambda value, _: value is None,
-    "Gt": lambda value, values: _is_number(value) and int(value or 0) > int(values[0]),
-    "Lt": lambda value, values: _is_number(value) and int(value or 0) < int(values[0]),
+    "Gt": lambda value, values: (
+        bool(values) and _are_numbers(value, *values) and int(value or 0) > int(values[0])
+    ),
+    "Lt": lambda value, values: (
+        bool(values) and _are_numbers(value, *values) and int(value or 0) < int(values[0])
+    ),
 }
 
 
@@ -132,8 +138,9 @@ def matches(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     return operator is not None and operator(labels.get(expression["key"]), expression.get("values") or ())
 
 
-def _is_number(value: str | None) -> bool:
-    return value is not None and value.removeprefix("-").isdecimal()
+def _are_numbers(*values: str | None) -> bool:
+    """Whether each is a whole number of Go's int64: what is none satisfies no comparison."""
+    return all(value is not None and _NUMBER.fullmatch(value) for value in values)
 
 
 def tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:

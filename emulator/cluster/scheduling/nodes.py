@@ -1,32 +1,43 @@
 """What the node controllers do: readiness, the taints that follow from it, and evictions by taints.
 
 https://kubernetes.io/docs/reference/labels-annotations-taints/#node-kubernetes-io-not-ready and
-https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/. There are no heartbeats: the
-kubelet of every node is this process. A node that has not said whether it is ready becomes ready as soon as
-all else is done that its coming brings, so that its DaemonSets are the first to be there. A Ready condition
-that somebody sets to False or Unknown stays, and acts as that of a node that broke.
+https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/. A node has one
+heartbeat, when it becomes ready: its kubelet is this process. A node that has not said whether it is ready
+becomes so as soon as all else is done that its coming brings, so that its DaemonSets are the first to be there.
+A Ready condition that somebody sets to False or Unknown stays, and acts as that of a node that broke.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from emulator.cluster.conditions import condition, conditions_of, with_condition
 from emulator.cluster.controllers.events import record
+from emulator.cluster.controllers.pod_control import delete_pod, mark_disrupted
 from emulator.cluster.resources import Resources
-from emulator.cluster.scheduling.conditions import condition, with_condition
 from emulator.cluster.scheduling.fit import Taint, tolerates
 from emulator.cluster.scheduling.machines import NOT_READY
-from emulator.cluster.store import Event, Key, Object, Store, key_of, timestamp
+from emulator.cluster.store import (
+    Event,
+    Key,
+    Object,
+    Store,
+    is_terminating,
+    key_of,
+    micro_timestamp,
+    timestamp,
+)
 
 UNSCHEDULABLE: Final = "node.kubernetes.io/unschedulable"
 UNREACHABLE: Final = "node.kubernetes.io/unreachable"
 _FOLLOWING: Final = (UNSCHEDULABLE, NOT_READY, UNREACHABLE)
-_GRACE_SECONDS: Final = 30
 _HEALTHY: Final = (
     ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 )
+_LEASE_NAMESPACE: Final = "kube-node-lease"
+_LEASE_SECONDS: Final = 40
 _EVICTOR: Final = "taint-eviction-controller"
 
 
@@ -76,18 +87,39 @@ class NodeLifecycle:
         return self._evict(node)
 
     def _become_ready(self, node: Object) -> Object:
-        now = timestamp(self._store.clock())
+        now, conditions = self._store.clock(), conditions_of(node)
         for kind, reason, message in _HEALTHY:
             if condition(node, kind) is None:
-                status = with_condition(node, kind, "False", now, reason=reason, message=message)
-                node = {**node, "status": status}
-        status = with_condition(
-            node, "Ready", "True", now, reason="KubeletReady", message="kubelet is posting ready status"
-        )
+                conditions = with_condition(conditions, kind, ("False", reason, message), now)
+        told = ("True", "KubeletReady", "kubelet is posting ready status")
+        conditions = with_condition(conditions, "Ready", told, now)
+        conditions = [{**each, "lastHeartbeatTime": timestamp(now)} for each in conditions]
+        status = {**(node.get("status") or {}), "conditions": conditions}
         node = self._store.update(self._nodes, {**node, "status": status})
+        self._lease(node)
         message = f"Node {node['metadata']['name']} status is now: NodeReady"
         record(self._store, self._resources, node, "Normal", "NodeReady", message, "kubelet")
         return node
+
+    def _lease(self, node: Object) -> None:
+        """The kubelet's Lease, which `kubectl describe node` shows; it goes with the node, its owner."""
+        resource, name = self._resources["leases.coordination.k8s.io"], node["metadata"]["name"]
+        if self._store.find(resource, _LEASE_NAMESPACE, name) is not None:
+            return
+        owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}
+        self._store.create(
+            resource,
+            {
+                "apiVersion": resource.api_version,
+                "kind": resource.kind,
+                "metadata": {"name": name, "namespace": _LEASE_NAMESPACE, "ownerReferences": [owner]},
+                "spec": {
+                    "holderIdentity": name,
+                    "leaseDurationSeconds": _LEASE_SECONDS,
+                    "renewTime": micro_timestamp(self._store.clock()),
+                },
+            },
+        )
 
     def _evict(self, node: Object) -> float | None:
         """Delete pods whose time is up; returns the seconds until that of the next."""
@@ -100,7 +132,7 @@ class NodeLifecycle:
         for key in tuple(self._on_node.get(node["metadata"]["name"], ())):
             pod = self._store.get(self._pods, *key)
             ends = _end(pod, taints, now)
-            if "deletionTimestamp" in pod["metadata"] or ends is None:
+            if is_terminating(pod) or ends is None:
                 continue
             left = (ends - now).total_seconds()
             if left <= 0:
@@ -110,17 +142,11 @@ class NodeLifecycle:
         return soonest
 
     def _delete(self, pod: Object) -> None:
-        status = with_condition(
-            *(pod, "DisruptionTarget", "True", timestamp(self._store.clock())),
-            reason="DeletionByTaintManager",
-            message="Taint manager: deleting due to NoExecute taint",
-        )
-        pod = self._store.update(self._pods, {**pod, "status": status})
-        namespace, name = key_of(pod)
-        message = f"Marking for deletion Pod {namespace}/{name}"
+        why = "Taint manager: deleting due to NoExecute taint"
+        pod = mark_disrupted(self._store, self._resources, pod, "DeletionByTaintManager", why)
+        message = f"Marking for deletion Pod {'/'.join(key_of(pod))}"
         record(self._store, self._resources, pod, "Normal", "TaintManagerEviction", message, _EVICTOR)
-        grace = pod["spec"].get("terminationGracePeriodSeconds", _GRACE_SECONDS)
-        self._store.delete(self._pods, namespace, name, grace_seconds=grace)
+        delete_pod(self._store, self._resources, pod)
 
     def _note(self, event: Event) -> None:
         if event.resource.key != self._pods.key:

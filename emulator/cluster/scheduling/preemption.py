@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from emulator.cluster.controllers.events import record
+from emulator.cluster.controllers.pod_control import delete_pod, mark_disrupted
 from emulator.cluster.resources import Resources
-from emulator.cluster.scheduling.conditions import with_condition
 from emulator.cluster.scheduling.demand import Demand
 from emulator.cluster.scheduling.filters import Filters, Refusal, summary
 from emulator.cluster.scheduling.state import ClusterState, NodeState, Placed
 from emulator.cluster.selectors import LabelSelector
-from emulator.cluster.store import Key, Object, Store, key_of, timestamp
+from emulator.cluster.store import Key, Object, Store, key_of
 
 _UNHELPFUL: Final = Refusal(("Preemption is not helpful for scheduling",))
 _NO_VICTIMS: Final = Refusal(("No preemption victims found for incoming pod",))
-_GRACE_SECONDS: Final = 30
 
 
 @dataclass(frozen=True)
@@ -112,16 +111,11 @@ class Preemption:
 
     def _evict(self, victim: Key, pod: Object, node: str) -> None:
         evicted = self._store.get(self._pods, *victim)
-        status = with_condition(
-            *(evicted, "DisruptionTarget", "True", timestamp(self._store.clock())),
-            reason="PreemptionByScheduler",
-            message="default-scheduler: preempting to accommodate a higher priority pod",
-        )
-        evicted = self._store.update(self._pods, {**evicted, "status": status})
+        why = "default-scheduler: preempting to accommodate a higher priority pod"
+        evicted = mark_disrupted(self._store, self._resources, evicted, "PreemptionByScheduler", why)
         message = f"Preempted by pod {pod['metadata']['uid']} on node {node}"
         record(self._store, self._resources, evicted, "Normal", "Preempted", message, "default-scheduler")
-        grace = evicted["spec"].get("terminationGracePeriodSeconds", _GRACE_SECONDS)
-        self._store.delete(self._pods, *victim, grace_seconds=grace)
+        delete_pod(self._store, self._resources, evicted)
 
     def _protected(self, pods: Sequence[Placed]) -> Iterator[Key]:
         """Those that a PodDisruptionBudget allows no more evictions of."""

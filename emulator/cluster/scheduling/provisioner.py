@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
+from emulator.cluster.conditions import condition
 from emulator.cluster.controllers.events import record
 from emulator.cluster.resources import Resource, Resources
-from emulator.cluster.scheduling.conditions import condition
 from emulator.cluster.scheduling.demand import ZONE, Demand, demand_of
 from emulator.cluster.scheduling.fit import DAEMON_TOLERATIONS, GPU
 from emulator.cluster.scheduling.machines import Machine, gpus_of, node_object, with_gpus
@@ -20,7 +20,7 @@ from emulator.cluster.scheduling.pools import API, FINALIZER, INITIALIZED, POOL,
 from emulator.cluster.scheduling.simulation import Launch, Simulation
 from emulator.cluster.scheduling.state import ClusterState
 from emulator.cluster.status import ApiError
-from emulator.cluster.store import Event, Key, Object, Store
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating
 from emulator.eks.versions import DEFAULT_VERSION, VERSIONS
 from emulator.instance_types import InstanceType, all_types
 
@@ -188,7 +188,7 @@ class Provisioner:
         pools = self._resources.of_kind(API, "NodePool")
         classes = self._resources.of_kind(_NODE_CLASS_API, "EC2NodeClass")
         for each in self._store.list(pools) if pools else ():
-            if "deletionTimestamp" not in each["metadata"]:
+            if not is_terminating(each):
                 name = each["spec"]["template"]["spec"].get("nodeClassRef", {}).get("name", "")
                 node_class = self._store.find(classes, "", name) if classes else None
                 yield pool_of(each, node_class, self._region)
@@ -239,7 +239,7 @@ def _is_unschedulable(pod: Object) -> bool:
     return (
         scheduled.get("reason") == "Unschedulable"
         and not pod["spec"].get("nodeName")
-        and "deletionTimestamp" not in pod["metadata"]
+        and not is_terminating(pod)
         and not (pod.get("status") or {}).get("nominatedNodeName")
     )
 

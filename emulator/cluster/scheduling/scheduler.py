@@ -9,16 +9,17 @@ it, or after a minute.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from emulator.cluster.conditions import condition, conditions_of, with_condition
 from emulator.cluster.controllers.events import record
+from emulator.cluster.pods import is_active, is_terminated
 from emulator.cluster.resources import Resources
-from emulator.cluster.scheduling.conditions import condition, with_condition
 from emulator.cluster.scheduling.demand import Demand
 from emulator.cluster.scheduling.filters import Filters, Refusal, summary
 from emulator.cluster.scheduling.preemption import Preemption
 from emulator.cluster.scheduling.scores import best
 from emulator.cluster.scheduling.state import ClusterState, NodeState
 from emulator.cluster.status import ApiError
-from emulator.cluster.store import Event, Key, Object, Store, timestamp
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating, key_of
 
 NAME: Final = "default-scheduler"
 _AGAIN_SECONDS: Final = 60.0
@@ -113,7 +114,8 @@ class Scheduler:
 
     def _bind(self, pod: Object, key: Key, node: NodeState) -> None:
         self._waiting.pop(key, None)
-        status = with_condition(pod, "PodScheduled", "True", self._now())
+        conditions = with_condition(conditions_of(pod), "PodScheduled", ("True",), self._store.clock())
+        status = {**(pod.get("status") or {}), "conditions": conditions}
         status.pop("nominatedNodeName", None)
         bound = self._store.update(
             self._pods, {**pod, "spec": {**pod["spec"], "nodeName": node.name}, "status": status}
@@ -122,7 +124,7 @@ class Scheduler:
         record(self._store, self._resources, bound, "Normal", "Scheduled", message, NAME)
 
     def _refuse(self, pod: Object, demand: Demand | None, message: str) -> None:
-        self._waiting[(pod["metadata"].get("namespace") or "", pod["metadata"]["name"])] = demand
+        self._waiting[key_of(pod)] = demand
         if self._say(pod, "Unschedulable", message):
             record(self._store, self._resources, pod, "Warning", "FailedScheduling", message, NAME)
 
@@ -131,34 +133,27 @@ class Scheduler:
         present = condition(pod, "PodScheduled")
         if present and (present.get("reason"), present.get("message")) == (reason, message):
             return False
-        pod = self._store.get(self._pods, pod["metadata"].get("namespace") or "", pod["metadata"]["name"])
-        status = with_condition(pod, "PodScheduled", "False", self._now(), reason=reason, message=message)
-        self._store.update(self._pods, {**pod, "status": {"phase": "Pending", **status}})
+        pod = self._store.get(self._pods, *key_of(pod))
+        told = ("False", reason, message)
+        conditions = with_condition(conditions_of(pod), "PodScheduled", told, self._store.clock())
+        status = {"phase": "Pending", **(pod.get("status") or {}), "conditions": conditions}
+        self._store.update(self._pods, {**pod, "status": status})
         return True
-
-    def _now(self) -> str:
-        return timestamp(self._store.clock())
 
 
 def _is_ours(pod: Object) -> bool:
     spec = pod["spec"]
-    return (
-        not spec.get("nodeName")
-        and (spec.get("schedulerName") or NAME) == NAME
-        and "deletionTimestamp" not in pod["metadata"]
-        and (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
-    )
+    return not spec.get("nodeName") and (spec.get("schedulerName") or NAME) == NAME and is_active(pod)
 
 
 def _wishes(pod: Object) -> object:
-    return pod["spec"], pod["metadata"].get("labels"), "deletionTimestamp" in pod["metadata"]
+    return pod["spec"], pod["metadata"].get("labels"), is_terminating(pod)
 
 
 def _weight(pod: Object) -> object:
     """What others see of a placed pod: when it changes, room may have come free."""
-    finished = (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
-    metadata = pod["metadata"]
-    return finished, metadata.get("labels"), "deletionTimestamp" in metadata, pod["spec"].get("containers")
+    labels, containers = pod["metadata"].get("labels"), pod["spec"].get("containers")
+    return is_terminated(pod), is_terminating(pod), labels, containers
 
 
 def _is_same_node(event: Event) -> bool:

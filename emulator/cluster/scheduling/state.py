@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from emulator.cluster.pods import is_terminated
 from emulator.cluster.quantities import parse_quantity
 from emulator.cluster.resources import Resources
 from emulator.cluster.scheduling.demand import HOSTNAME, Demand, demand_of
 from emulator.cluster.scheduling.fit import Taint
 from emulator.cluster.status import ApiError
-from emulator.cluster.store import Event, Key, Object, Store, key_of
+from emulator.cluster.store import Event, Key, Object, Store, is_terminating, key_of
 
 _LOG = logging.getLogger(__name__)
 _PRIORITY_CLASSES: Final = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
@@ -220,7 +221,7 @@ class ClusterState:
         gone = event.type == "DELETED"
         if gone or node or not status.get("nominatedNodeName"):
             self.nominated.pop(key, None)
-        if gone or not node or status.get("phase") in {"Succeeded", "Failed"}:
+        if gone or not node or is_terminated(pod):
             self.displace(key)
             return
         try:
@@ -239,8 +240,7 @@ class ClusterState:
 
 def placed_of(pod: Object, demand: Demand) -> Placed:
     """A pod of the store as it counts on its node."""
-    metadata = pod["metadata"]
-    return Placed(key_of(pod), demand, "deletionTimestamp" in metadata, metadata.get("creationTimestamp", ""))
+    return Placed(key_of(pod), demand, is_terminating(pod), pod["metadata"].get("creationTimestamp", ""))
 
 
 def total(demands: Iterable[Demand]) -> dict[str, Decimal]:

@@ -7,6 +7,7 @@ are pruned likewise, but keep values of a wrong type for validation to refuse (4
 
 import base64
 import binascii
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -147,7 +148,7 @@ def _number(structure: Structure, value: float, place: _Place) -> float:
     if "integer" not in structure.types:
         raise _mismatch(structure, value, place)
     limit = _INTEGERS.get(str(structure.schema.get("format")), 2**63)
-    if value != int(value) or not -limit <= value < limit:
+    if not math.isfinite(value) or value != int(value) or not -limit <= value < limit:
         raise DecodingError(_cannot(f"number {value}", structure, place))
     return int(value)
 
@@ -184,7 +185,10 @@ def _quantity(value: Any) -> str:
         if re.fullmatch(_QUANTITY_FORM, value):
             raise DecodingError("unable to parse quantity's suffix")
         raise DecodingError("quantities must match the regular expression '" + _QUANTITY_FORM + "'")
-    return canonical_quantity(value)
+    try:
+        return canonical_quantity(value)
+    except ValueError:  # too large for any quantity
+        raise DecodingError("unable to parse quantity's suffix") from None
 
 
 _QUANTITY_FORM: Final = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from emulator.cluster.admission import names, refusal
+from emulator.cluster import names
+from emulator.cluster.admission import refusal
 from emulator.cluster.admission.schema import KubernetesSchemas
 from emulator.cluster.resources import CRD, Resources
 from emulator.cluster.status import Cause

@@ -6,6 +6,7 @@ The rules are those of `k8s.io/apiserver/pkg/registry/rest.BeforeDelete` and `re
 from typing import Any, Final
 
 from emulator.cluster.admission import refusal
+from emulator.cluster.pods import is_terminated
 from emulator.cluster.resources import Resource
 from emulator.cluster.status import ApiError, Cause, conflict, forbidden
 from emulator.cluster.store import Object, Store, copy_of
@@ -98,10 +99,10 @@ def _grace_seconds(resource: Resource, present: Object, options: dict[str, Any])
     """Only pods have any: as asked, as their spec says, none when they do not run."""
     if resource.qualified != "pods":
         return 0
-    spec, phase = present.get("spec") or {}, (present.get("status") or {}).get("phase")
+    spec = present.get("spec") or {}
     asked = options.get("gracePeriodSeconds")
     seconds = int(spec.get("terminationGracePeriodSeconds") or 0) if asked is None else int(asked)
-    if not spec.get("nodeName") or phase in {"Failed", "Succeeded"}:
+    if not spec.get("nodeName") or is_terminated(present):
         return 0
     return 1 if seconds < 0 else seconds
 

@@ -87,6 +87,15 @@ def read_applied(request: Request, namespace: str, obj: object) -> Object:
     return _with_metadata(decoded.object, failed)
 
 
+def read_fields(structure: Structure, obj: Object) -> Object:
+    """Read what is no resource, such as DeleteOptions; other fields are left out. Raises ApiError 400."""
+    try:
+        return decode(structure, obj).object
+    except DecodingError as wrong:
+        version, kind = structure.go_type.split(".")
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {wrong}') from None
+
+
 def agree_on_place(resource: Resource, namespace: str, name: str, obj: Object) -> None:
     """Check that URL and object name the same. Raises ApiError 400."""
     metadata = obj["metadata"]

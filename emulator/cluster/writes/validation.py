@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from emulator.cluster.admission import names, refusal
+from emulator.cluster import names
+from emulator.cluster.admission import refusal
+from emulator.cluster.admission.metadata import check_metadata
 from emulator.cluster.admission.refusal import Refusal
-from emulator.cluster.admission.rules import check_metadata, check_rules
+from emulator.cluster.admission.rules import check_rules
 from emulator.cluster.admission.schema import KubernetesSchemas
+from emulator.cluster.admission.selecting import check_selectors
 from emulator.cluster.resources import Resource
 from emulator.cluster.status import Cause
 from emulator.cluster.store import Object
@@ -37,6 +40,8 @@ def validate(schemas: KubernetesSchemas, resource: Resource, obj: Object) -> lis
         found += _causes(check_rules(obj))
         check = _CHECKS.get(resource.qualified)
         found += check(obj) if check is not None else ()
+        if structure is not None and not structure.custom:
+            found += check_selectors(structure, obj)
     told = {cause.field for cause in shape}
     found = [*_check_name_given(obj), *shape, *(cause for cause in found if cause.field not in told)]
     return list(dict.fromkeys(found))
@@ -130,6 +135,22 @@ def _pod_spec(spec: Mapping[str, Any], path: str) -> Iterator[Cause]:
         if len(volume.keys() - {"name"}) > 1:
             extra = sorted(volume.keys() - {"name"})[1]
             yield refusal.forbidden(f"{where}.{extra}", "may not specify more than 1 volume type")
+        yield from _paths_of_items(volume, where)
+        for number, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+            yield from _paths_of_items(source, f"{where}.projected.sources[{number}]")
+
+
+def _paths_of_items(sources: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    for kind in ("configMap", "secret", "downwardAPI"):
+        for place, item in enumerate((sources.get(kind) or {}).get("items") or ()):
+            yield from _descending(str(item.get("path", "")), f"{path}.{kind}.items[{place}].path")
+
+
+def _descending(target: str, path: str) -> Iterator[Cause]:
+    if target.startswith("/"):
+        yield refusal.invalid(path, target, "must be a relative path")
+    if ".." in target.split("/"):
+        yield refusal.invalid(path, target, "must not contain '..'")
 
 
 def _label(name: str, path: str) -> Iterator[Cause]:
@@ -156,6 +177,7 @@ def _container(container: Mapping[str, Any], path: str) -> Iterator[Cause]:
         if target in seen:
             yield refusal.invalid(f"{path}.volumeMounts[{place}].mountPath", target, "must be unique")
         seen.add(target)
+        yield from _descending(str(mount.get("subPath", "")), f"{path}.volumeMounts[{place}].subPath")
     for name in _PROBES:
         if container.get(name) is not None:
             yield from _probe(container[name], f"{path}.{name}")
@@ -207,7 +229,7 @@ def _service(obj: Object) -> Iterator[Cause]:
 
 def _port(port: Any, path: str) -> Iterator[Cause]:
     if isinstance(port, str):
-        if names.invalid_port_name(port):
+        if names.port_name_error(port):
             yield refusal.invalid(path, port, names.port_name_error(port))
     elif isinstance(port, int) and not 1 <= port <= 65535:  # noqa: PLR2004
         yield refusal.invalid(path, port, "must be between 1 and 65535, inclusive")

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
-from ruamel.yaml import YAML, YAMLError
 
 from emulator.cluster.admission import refusal
 from emulator.cluster.admission.schema import KubernetesSchemas
@@ -21,12 +20,14 @@ from emulator.cluster.writes.intake import (
     agree_on_place,
     read,
     read_applied,
+    read_fields,
     read_patched,
 )
 from emulator.cluster.writes.managed_fields import managers_of, updated
 from emulator.cluster.writes.options import WriteOptions
 from emulator.cluster.writes.patches import APPLY_PATCH, check_content_type, patched
 from emulator.cluster.writes.server_side_apply import applied, manager_of
+from emulator.cluster.yaml_documents import YamlDocumentError, read_yaml
 
 _SCALE: Final = Resource("autoscaling", "v1", "Scale", "scales")
 _WITHOUT_VERSION: Final = 0
@@ -123,6 +124,7 @@ class Writes:
 
     def delete(self, resource: Resource, namespace: str, name: str, options: dict[str, Any]) -> Object:
         """Delete, as `options` (DeleteOptions) say. Returns the object while it stays, else a Status."""
+        options = self.read_fields("v1", "DeleteOptions", options)
         deletion.check_options(options)
         present = self._store.get(resource, _within(resource, namespace), name)
         deletion.check_preconditions(resource, present, options)
@@ -133,6 +135,12 @@ class Writes:
         if resource.qualified == DEFINITIONS:
             self._delete_defined(present)
         return answer
+
+    def read_fields(self, api_version: str, kind: str, obj: Object) -> Object:
+        """Read what is sent but not stored: a built-in kind with values of its types. Raises ApiError 400."""
+        structure = self._schemas.structure(api_version, kind)
+        assert structure is not None  # noqa: S101 - all versions of Kubernetes have those that are asked for
+        return read_fields(structure, obj)
 
     def _request(self, resource: Resource, options: WriteOptions, subresource: str = "") -> Request:
         options.check()
@@ -201,9 +209,8 @@ def _parsed(patch: bytes) -> object:
     except orjson.JSONDecodeError:
         pass
     try:
-        # A round through JSON makes texts of dates, which JSON has not.
-        return orjson.loads(orjson.dumps(YAML(typ="safe", pure=True).load(patch.decode())))
-    except (YAMLError, UnicodeDecodeError, orjson.JSONEncodeError) as wrong:
+        return read_yaml(patch)
+    except YamlDocumentError as wrong:
         raise bad_request(f"error decoding YAML: {wrong}") from None
 
 

@@ -6,11 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
@@ -20,25 +19,13 @@ from emulator.cluster.resources import Resources
 from emulator.cluster.scheduling.machines import Machine, node_object
 from emulator.eks.api_server import ApiServer
 from emulator.instance_types import all_types
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
 KUBECTL = Path(sys.executable).parent / "kubectl"
 RESOURCES = Resources()
 REGION = "eu-west-1"
 VERSION = "1.35"
-
-T = TypeVar("T")
-
-
-def until(look: Callable[[], T], seconds: float = 30) -> T:
-    """The first truthy result of `look`, for what another process does and nothing can be awaited of."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"still not so: {found!r}"
-        time.sleep(0.05)
 
 
 @dataclass

@@ -2,14 +2,8 @@
 
 import pytest
 
-from tests.emulator.cluster.harness import (
-    Kubectl,
-    RunningCluster,
-    deployment,
-    disruption_budget,
-    pod,
-    until,
-)
+from tests.emulator.cluster.harness import Kubectl, RunningCluster, deployment, disruption_budget, pod
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -28,8 +22,11 @@ def test_get_and_describe_nodes(cluster: RunningCluster, kubectl: Kubectl) -> No
         "Allocatable:",
         "Non-terminated Pods:",
         "KubeletReady",
+        "RenewTime:",
     ):
         assert part in described
+    assert "Failed to get lease" not in described
+    assert "0001" not in described  # as a time that nobody has set is printed
     selected = kubectl("get", "nodes", "-l", "topology.kubernetes.io/zone=eu-west-1a", "-o", "name")
     assert selected.lines == [f"node/{cluster.nodes[0]}"]
 
@@ -65,6 +62,9 @@ def test_a_taint_keeps_pods_away_and_a_toleration_lets_them_in(
         for node in cluster.nodes:
             kubectl("taint", "node", node, "dedicated-")
     kubectl("wait", "--for=condition=Ready", "pod/outside", "--timeout=30s")
+    kubectl(
+        "delete", "pod", "inside", "outside"
+    )  # a namespace is emptied later: they would be in a drain's way
 
 
 def test_a_drain_waits_for_the_disruption_budget(cluster: RunningCluster, kubectl: Kubectl) -> None:

@@ -4,14 +4,8 @@ import json
 
 import pytest
 
-from tests.emulator.cluster.harness import (
-    Kubectl,
-    RunningCluster,
-    config_map,
-    deployment,
-    pod,
-    until,
-)
+from tests.emulator.cluster.harness import Kubectl, RunningCluster, config_map, deployment, pod
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("cluster")
 

@@ -11,15 +11,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.emulator.cluster.harness import (
-    IMAGE,
-    ROOT,
-    Kubectl,
-    RunningCluster,
-    deployment,
-    pod,
-    until,
-)
+from tests.emulator.cluster.harness import IMAGE, ROOT, Kubectl, RunningCluster, deployment, pod
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("cluster")
 

@@ -14,8 +14,8 @@ from tests.emulator.cluster.harness import (
     deployment,
     disruption_budget,
     pod,
-    until,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("cluster")
 

@@ -72,10 +72,10 @@ def test_a_broken_label_selector_is_refused_in_the_servers_words(text: str, mess
         ("/app=web", "prefix part must be non-empty"),
         ("example.com/=web", "name part must be non-empty"),
         ("Example.com/app=web", "prefix part a lowercase RFC 1123 subdomain must consist of"),
-        (f"{'a' * 64}=web", "name part must be no more than 63 characters"),
-        (f"{'a' * 254}/app=web", "prefix part must be no more than 253 characters"),
+        (f"{'a' * 64}=web", "name part must be no more than 63 bytes"),
+        (f"{'a' * 254}/app=web", "prefix part must be no more than 253 bytes"),
         ("app=we*b", 'values[0][app]: Invalid value: "we*b": a valid label must be an empty string or'),
-        (f"app={'a' * 64}", "must be no more than 63 characters"),
+        (f"app={'a' * 64}", "must be no more than 63 bytes"),
         ("shards>many", "the value must be an integer"),
     ],
 )

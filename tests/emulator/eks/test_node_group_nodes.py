@@ -84,7 +84,8 @@ def test_scaling_down_ends_the_newest(client):
 
 
 def pod(client, name, node, *, owner="ReplicaSet"):
-    metadata = {"name": name, "namespace": "default", "ownerReferences": [{"kind": owner}]}
+    owners = [{"kind": owner, "controller": True}]
+    metadata = {"name": name, "namespace": "default", "ownerReferences": owners}
     client.store.create(
         PODS, {"metadata": metadata, "spec": {"nodeName": node}, "status": {"phase": "Running"}}
     )

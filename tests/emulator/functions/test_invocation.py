@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from emulator.processes import registered
-from tests.emulator.rds.conftest import Cloud, eventually
+from tests.emulator.rds.conftest import Cloud
 from tests.emulator.refusal import refused
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("mysql")
 
@@ -190,7 +191,7 @@ def test_an_event_is_carried_out_though_nobody_waits(cloud: Cloud, function: Cal
     answer = invoke(cloud, name, {"pin": 3}, InvocationType="Event")
     assert (answer["StatusCode"], answer["Payload"]) == (202, "")
     log = cloud.directory / "logs" / f"function-{name}.log"
-    eventually(lambda: log.exists() and "echoing {'pin': 3}" in log.read_text())
+    until(lambda: log.exists() and "echoing {'pin': 3}" in log.read_text())
 
 
 def test_a_dry_run_only_asks_whether_it_could(cloud: Cloud, function: Callable[..., str]) -> None:

@@ -1,10 +1,9 @@
 """An emulated account whose MSK clusters have real brokers, and Kafka clients that say nothing."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 import pytest
@@ -13,12 +12,11 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource  # pyright: ignore[reportPrivateImportUsage]
 
 from emulator.backing import Backing
-from emulator.kafka.broker import Broker
+from emulator.kafka.broker.interface import Broker
 from emulator.kafka.server import RealBrokers, install
 from emulator.process import CREDENTIALS, BackedBy, Emulator
 from emulator.processes import Member, registered
 
-T = TypeVar("T")
 ACCOUNT = "210987654321"
 REGION = "eu-west-1"
 PATIENCE_SECONDS = 30.0
@@ -108,17 +106,6 @@ def installer(backing: Backing, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     yield lambda: Installed(install(backing))
     backing.stop()
     brokers.set_provider(brokers.Provider())
-
-
-def eventually(look: Callable[[], T | None]) -> T:
-    """What `look` finds, as soon as it finds something: only another process knows when."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.02)
-    pytest.fail(f"nothing found in {PATIENCE_SECONDS:g} seconds")
 
 
 def partitions_of(address: str) -> dict[str, int]:

@@ -22,12 +22,12 @@ from tests.emulator.kafka.conftest import (
     BackedCloud,
     committed,
     consumed,
-    eventually,
     partitions_of,
     produced,
     settings_of,
 )
 from tests.emulator.refusal import refused
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("kafka")
 
@@ -49,7 +49,7 @@ class RealCluster:
 
     @property
     def process(self) -> Any:
-        return eventually(lambda: self.cloud.member(f"kafka/{self.name}"))
+        return until(lambda: self.cloud.member(f"kafka/{self.name}"))
 
     def topic(self, name: str, partitions: int = 1, **configs: str) -> str:
         encoded = base64.b64encode(json.dumps(configs).encode()).decode()
@@ -224,7 +224,7 @@ def test_a_killed_broker_comes_back_with_its_topics(create: Callable[..., RealCl
     address, killed = cluster.address, cluster.process
     assert produced(address, "pins", [b"lost"]) == []
     os.kill(killed.pid, signal.SIGKILL)
-    again = eventually(lambda: found if (found := cluster.process).pid != killed.pid else None)
+    again = until(lambda: found if (found := cluster.process).pid != killed.pid else None)
     assert again.details["restarts"] == 1
     assert cluster.address == address == again.details["address"]
     assert partitions_of(address) == {"pins": 4}

@@ -2,11 +2,10 @@
 
 import itertools
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 import pymysql
@@ -18,11 +17,10 @@ from emulator.process import CREDENTIALS, BackedBy, Emulator
 from emulator.processes import Member, registered
 from emulator.rds import mariadb, real
 from emulator.rds.database_server import DatabaseServer
-from emulator.rds.endpoints import aws_address, set_provider
 from emulator.rds.real import Credential
 from emulator.rds.server import install
+from tests.waiting import until
 
-T = TypeVar("T")
 ACCOUNT = "210987654321"
 REGION = "eu-west-1"
 MASTER = Credential("pinwheel_admin", "not 'so' \\ simple-a-password")
@@ -35,16 +33,6 @@ def _needs_a_server() -> None:
         mariadb.find()
     except mariadb.MariaDbError as error:
         pytest.skip(f"{error}; CI installs mariadb-server-core")
-
-
-def eventually(look: Callable[[], T | None]) -> T:
-    """What `look` gives as soon as it gives anything."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"{look} gave nothing")
 
 
 def member(directory: Path, name: str) -> Member | None:
@@ -108,7 +96,7 @@ class Aurora:
         """A MySQL client at the writer endpoint, with TLS as Aurora's users need it."""
         described = self.described
         where: dict[str, Any] = {"host": described["Endpoint"], "port": described["Port"]}
-        authority = eventually(lambda: member(self.cloud.directory, f"mysql/{self.name}"))
+        authority = until(lambda: member(self.cloud.directory, f"mysql/{self.name}"))
         options = {"ssl_ca": authority.details["certificate_authority"]} | where | options
         return pymysql.connect(user=user.username, password=user.password, database=database, **options)
 
@@ -197,7 +185,6 @@ def new_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
         if worlds:
             worlds.pop().stop()
         real.use(None)
-        set_provider(aws_address)
 
     yield begin
     end()

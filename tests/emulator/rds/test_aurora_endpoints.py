@@ -9,7 +9,8 @@ import pymysql
 import pytest
 
 from emulator.rds.real import Credential
-from tests.emulator.rds.conftest import Aurora, Cloud, eventually, member, rows
+from tests.emulator.rds.conftest import Aurora, Cloud, member, rows
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("mysql")
 
@@ -40,13 +41,13 @@ def test_a_wrong_password_is_refused(aurora: Aurora) -> None:
 def test_a_password_that_was_given_opens_as_well(new_aurora: Callable[..., Aurora]) -> None:
     aurora = new_aurora(ManageMasterUserPassword=False, MasterUserPassword="given-by-hand")
     given = Credential("pinwheel_admin", "given-by-hand")
-    eventually(lambda: member(aurora.cloud.directory, f"mysql/{aurora.name}"))
-    eventually(lambda: _open(aurora, given))
+    until(lambda: member(aurora.cloud.directory, f"mysql/{aurora.name}"))
+    until(lambda: _open(aurora, given))
     aurora.cloud.client("rds").modify_db_cluster(
         DBClusterIdentifier=aurora.name, MasterUserPassword="changed-by-hand", ApplyImmediately=True
     )
     changed = replace(given, password="changed-by-hand")
-    eventually(lambda: _open(aurora, changed))
+    until(lambda: _open(aurora, changed))
     assert not _open(aurora, given)
 
 
@@ -70,7 +71,7 @@ def test_a_rotated_password_takes_the_place_of_the_old(new_aurora: Callable[...,
     else:
         aurora.cloud.client("secretsmanager").rotate_secret(SecretId=aurora.target["secretArn"])
     assert aurora.master.password != former.password
-    eventually(lambda: _open(aurora, aurora.master))
+    until(lambda: _open(aurora, aurora.master))
     assert not _open(aurora, former)
 
 
@@ -85,10 +86,10 @@ def test_two_clusters_have_servers_of_their_own(aurora: Aurora, new_aurora: Call
 def test_a_deleted_cluster_takes_its_server_with_it(new_aurora: Callable[..., Aurora]) -> None:
     aurora = new_aurora(instances=0)
     name = f"mysql/{aurora.name}"
-    eventually(lambda: member(aurora.cloud.directory, name))
+    until(lambda: member(aurora.cloud.directory, name))
     aurora.cloud.client("rds").delete_db_cluster(DBClusterIdentifier=aurora.name, SkipFinalSnapshot=True)
-    eventually(lambda: member(aurora.cloud.directory, name) is None)
-    eventually(lambda: not (aurora.cloud.directory / "data" / "mysql" / aurora.name).exists())
+    until(lambda: member(aurora.cloud.directory, name) is None)
+    until(lambda: not (aurora.cloud.directory / "data" / "mysql" / aurora.name).exists())
 
 
 def test_the_emulator_goes_on_when_a_server_is_killed(new_aurora: Callable[..., Aurora]) -> None:
@@ -99,7 +100,7 @@ def test_the_emulator_goes_on_when_a_server_is_killed(new_aurora: Callable[..., 
     data = aurora.cloud.client("rds-data")
     transaction = data.begin_transaction(**aurora.target)["transactionId"]
     os.kill(before.pid, signal.SIGKILL)
-    eventually(lambda: _restarted(aurora))
+    until(lambda: _restarted(aurora))
     assert aurora.sql("SELECT COUNT(*) FROM first.pins")["records"] == [[{"longValue": 0}]]
     for _ in range(2):
         with pytest.raises(data.exceptions.DatabaseUnavailableException):

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.rds.conftest import Aurora, eventually
+from tests.emulator.rds.conftest import Aurora
 from tests.emulator.refusal import refused
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("mysql")
 
@@ -140,7 +141,7 @@ def test_a_statement_that_waits_for_another_does_not_keep_the_emulator(aurora: A
     aurora.sql(f"UPDATE {table} SET title = 'b'", transactionId=transaction)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(aurora.sql, f"UPDATE {table} SET title = CONCAT(title, 'c')")
-        eventually(lambda: _waits(aurora))
+        until(lambda: _waits(aurora))
         data.commit_transaction(**aurora.target, transactionId=transaction)
         assert waiting.result()["numberOfRecordsUpdated"] == 1
     assert aurora.sql(f"SELECT title FROM {table}")["records"] == [[{"stringValue": "bc"}]]

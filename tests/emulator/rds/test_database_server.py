@@ -16,7 +16,8 @@ from emulator.rds import mariadb
 from emulator.rds.database_server import DatabaseServer
 from emulator.rds.mariadb import MariaDbError
 from emulator.rds.real import Credential
-from tests.emulator.rds.conftest import MASTER, World, eventually, member, rows
+from tests.emulator.rds.conftest import MASTER, World, member, rows
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("mysql")
 
@@ -95,7 +96,7 @@ def test_a_killed_server_is_back_with_its_data_on_the_same_port(world: World) ->
 
     os.kill(first.pid, signal.SIGKILL)
 
-    again = eventually(lambda: _another(world, first.pid))
+    again = until(lambda: _another(world, first.pid))
     server.wait()
     assert server.address == address
     assert again.details == first.details | {"restarts": 1}
@@ -198,11 +199,11 @@ def test_another_master_password_holds_at_once_and_after_a_restart(world: World)
             return False
         return True
 
-    eventually(gets_in)
+    until(gets_in)
     running = member(world.directory, "mysql/aurora")
     assert running is not None
     os.kill(running.pid, signal.SIGKILL)
-    eventually(lambda: _another(world, running.pid))
+    until(lambda: _another(world, running.pid))
     server.wait()
     assert gets_in()
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.cluster.quantities import format_quantity, parse_quantity
+from emulator.cluster.quantities import canonical_quantity, parse_quantity
 from emulator.cluster.scheduling.fit import NodeShape, Taint, pod_requests
 from rehearsal.checks.scheduling import check_pod
 
@@ -103,6 +103,9 @@ def test_a_selector_no_node_has_is_named():
         (("disk", "Lt", "101"), True),
         (("disk", "Lt", "100"), False),
         (("pool", "Gt", "1"), False),
+        (("disk", "Gt", "one"), False),
+        (("disk", "Gt"), False),
+        (("disk", "Lt", "9" * 5000), False),
         (("zone", "NotIn", "a"), True),
     ],
 )
@@ -213,7 +216,7 @@ def test_what_is_no_quantity_is_refused(text):
 
 @given(st.decimals(-(10**18), 10**18, places=9))
 def test_quantities_round_trip(value):
-    assert parse_quantity(format_quantity(value)) == value
+    assert parse_quantity(canonical_quantity(f"{value:f}")) == value
 
 
 LABELS = st.dictionaries(st.sampled_from(["pool", "zone"]), st.sampled_from(["a", "b"]))

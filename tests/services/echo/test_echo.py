@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.waiting import until
+
 FOLDER = Path(__file__).resolve().parents[3] / "services/echo"
 DEADLINE_SECONDS = 30
 
@@ -48,10 +50,7 @@ class Echo:
             return error.code, error.read().decode()
 
     def until(self, path: str, status: int) -> None:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while self.get(path)[0] != status:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: self.get(path)[0] == status)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

@@ -6,7 +6,7 @@ import pytest
 
 from emulator.cluster.controllers import job_pods
 from emulator.cluster.store import Object
-from tests.emulator.cluster.controllers.conftest import World, template
+from tests.emulator.cluster.controllers.conftest import BEGINNING, World, template
 
 JOBS, PODS = "jobs.batch", "pods"
 
@@ -176,11 +176,63 @@ def started(world: World, name: str) -> Object:
     return world.create(JOBS, told)
 
 
-def test_a_cron_job_says_that_its_schedule_is_not_run(world: World):
+def test_a_cron_job_starts_a_job_at_each_time_of_its_schedule(world: World):
     cron_job(world)
-    (message,) = world.messages("nightly")
-    assert "does not run schedules" in message
-    assert "kubectl create job --from=cronjob/nightly nightly-manual" in message
+    world.wait(299)
+    assert world.names(JOBS) == []
+    world.wait(1)
+    minutes = int(BEGINNING.timestamp()) // 60
+    assert world.names(JOBS) == [f"nightly-{minutes + 5}"]
+    status = world.get("cronjobs.batch", "nightly")["status"]
+    assert status["lastScheduleTime"] == "2026-01-01T00:05:00Z"
+    assert [each["name"] for each in status["active"]] == world.names(JOBS)
+    assert world.messages("nightly") == [f"Created job nightly-{minutes + 5}"]
+    world.wait(300)
+    assert len(world.names(JOBS)) == 2
+
+
+def test_of_several_times_that_were_missed_the_last_is_made_up_for(world: World):
+    cron_job(world)
+    world.wait(3600)
+    assert world.names(JOBS) == [f"nightly-{int(BEGINNING.timestamp()) // 60 + 60}"]
+
+
+def test_a_time_that_is_missed_by_too_much_is_let_go(world: World):
+    cron_job(world, startingDeadlineSeconds=10)
+    world.wait(360)
+    assert world.names(JOBS) == []
+    assert "Missed scheduled time" in world.messages("nightly")[0]
+
+
+@pytest.mark.parametrize(("policy", "running"), [("Allow", 2), ("Forbid", 1), ("Replace", 1)])
+def test_what_still_runs_when_the_next_is_due(world: World, policy: str, running: int):
+    cron_job(world, concurrencyPolicy=policy)
+    world.wait(300)
+    first = world.names(JOBS)
+    world.wait(300)
+    assert len(world.names(JOBS)) == running
+    assert (world.names(JOBS) == first) == (policy == "Forbid")
+
+
+def test_a_suspended_cron_job_starts_nothing(world: World):
+    cron_job(world, suspend=True)
+    world.wait(3600)
+    assert world.names(JOBS) == []
+
+
+def test_its_times_are_those_of_its_zone(world: World):
+    cron_job(world, schedule="30 9 * * *", timeZone="Asia/Kolkata")
+    world.wait(4 * 3600 - 1)
+    assert world.names(JOBS) == []
+    world.wait(1)  # 04:00 UTC
+    assert len(world.names(JOBS)) == 1
+
+
+def test_a_schedule_that_is_none_is_said_to_be(world: World):
+    cron_job(world, schedule="every now and then")
+    world.wait(3600)
+    assert world.names(JOBS) == []
+    assert world.messages("nightly")[0].startswith("unparseable schedule: ")
 
 
 def test_a_job_started_by_hand_is_listed_and_old_ones_are_deleted(world: World):

@@ -98,6 +98,8 @@ class Machine:
             if self.proxy:
                 await self.proxy.stop()
             for task in tasks:
+                if task.done():
+                    task.result()  # it failed: none ends by itself
                 task.cancel()
             self.addresses.close()
         assert self.processes() == []

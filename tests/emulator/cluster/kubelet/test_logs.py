@@ -105,7 +105,7 @@ async def test_a_log_that_is_too_long_is_moved_aside_while_it_is_followed(
         assert await following == b"new\n"
         logs.rotate(path)
     await reading.aclose()
-    assert (tmp_path / "0.log.1").read_bytes() == b"0123456789abc\n"
+    assert (tmp_path / "0.log.1").read_bytes() == b"456789abc\n"
     assert path.read_bytes() == b"new\n"
     with contextlib.suppress(FileNotFoundError):
         logs.rotate(tmp_path / "none.log")

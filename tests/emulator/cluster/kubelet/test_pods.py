@@ -1,14 +1,17 @@
 """Pods are processes: started as their objects say, restarted when they end, ended when they are deleted."""
 
+import asyncio
 import base64
 import json
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emulator.cluster.kubelet import kubelet
 from emulator.processes import registered
 from tests.emulator.cluster.kubelet.machine import MARKER, Machine, asynchronous, container, ready, script
 
@@ -34,6 +37,30 @@ async def told(machine: Machine, name: str, container_name: str | None = None) -
         if text.endswith("\n"):
             return json.loads(text)
     raise AssertionError(text)
+
+
+@asynchronous
+async def test_pods_come_and_go_while_logs_are_rotated(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotating, go_on = threading.Event(), threading.Event()
+
+    def rotate(_: Path) -> None:
+        rotating.set()
+        go_on.wait()
+
+    monkeypatch.setattr(kubelet, "_ROTATION_SECONDS", 0)
+    monkeypatch.setattr(kubelet.logs, "rotate", rotate)
+    async with machine.running():
+        for name in ("web", "gone"):
+            machine.pod(name, script())
+            await machine.until(name, ready)
+        await asyncio.to_thread(rotating.wait)
+        machine.delete("gone", 0)
+        machine.pod("new", script())
+        go_on.set()
+        await machine.until("new", ready)
+        await machine.gone("gone")
 
 
 @asynchronous
@@ -386,6 +413,16 @@ async def test_a_pod_that_does_not_heed_sigterm_is_killed_with_its_children(mach
         machine.delete("web", 1)
         await machine.gone("web")
         assert machine.processes() == []
+
+
+@asynchronous
+async def test_a_mount_stays_in_its_volume(machine: Machine) -> None:
+    async with machine.running():
+        mount = {"name": "v", "mountPath": "/v", "subPath": "../../../outside"}
+        machine.pod("web", script(volumeMounts=[mount]), volumes=[{"name": "v", "emptyDir": {}}])
+        pod = await machine.until("web", lambda pod: waiting(pod) == "CreateContainerConfigError")
+        assert "leaves the volume v" in container(pod)["state"]["waiting"]["message"]
+    assert not [*machine.directory.rglob("outside")]
 
 
 @asynchronous

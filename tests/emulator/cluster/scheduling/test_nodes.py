@@ -54,6 +54,22 @@ def test_a_machine_registers_as_one_of_eks_does():
     assert node == node_object(machine(taints=[Taint("dedicated", "gpu", "NoSchedule")]))
 
 
+def test_a_node_that_becomes_ready_has_a_heartbeat_and_a_lease(world):
+    world.create("nodes", node_object(machine()))
+    world.manager.settle()
+    name = machine().name
+    conditions = world.get_node(name)["status"]["conditions"]
+    assert {each["lastHeartbeatTime"] for each in conditions} == {"2026-09-03T12:00:00Z"}
+    lease = world.store.get(world.resources["leases.coordination.k8s.io"], "kube-node-lease", name)
+    assert lease["spec"] == {
+        "holderIdentity": name,
+        "leaseDurationSeconds": 40,
+        "renewTime": "2026-09-03T12:00:00.000000Z",
+    }
+    (owner,) = lease["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Node", world.get_node(name)["metadata"]["uid"])
+
+
 def test_in_north_virginia_names_are_shorter():
     assert machine(labels={}).name.endswith(".eu-west-1.compute.internal")
     virginian = Machine("10.0.1.23", all_types()["m7i.large"], "us-east-1a", "us-east-1", "1.35.7", 20, {})

@@ -73,6 +73,8 @@ def container(**fields: Any) -> Object:
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
         ),
         (container(resources={"limits": {"cpu": "4KK"}}), "unable to parse quantity's suffix"),
+        (container(resources={"limits": {"cpu": "1e999999999"}}), "unable to parse quantity's suffix"),
+        (container(resources={"limits": {"cpu": 1e300}}), "unable to parse quantity's suffix"),
         (
             {"metadata": {"creationTimestamp": "yesterday"}},
             'parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"',

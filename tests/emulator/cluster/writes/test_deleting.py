@@ -46,6 +46,30 @@ def test_a_pod_on_a_node_gets_its_grace_period(api: Api, asked: int | None, seco
     assert api.get(POD) is gone
 
 
+def test_a_pod_may_have_all_the_time_there_is(api: Api) -> None:
+    api.create(changed(changed(POD, "spec.nodeName", "node"), "spec.terminationGracePeriodSeconds", 2**62))
+    gone = api.delete(POD)
+    assert gone["metadata"]["deletionGracePeriodSeconds"] == 2**62
+    assert gone["metadata"]["deletionTimestamp"].startswith("212")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"propagationPolicy": ["Orphan"]},
+        {"gracePeriodSeconds": "soon"},
+        {"preconditions": "none"},
+        {"orphanDependents": {}},
+        {"dryRun": True},
+    ],
+)
+def test_options_have_their_types(api: Api, options: Object) -> None:
+    api.create(CONFIG_MAP)
+    refused = refusal(api.delete, CONFIG_MAP, **options)
+    assert (refused.code, refused.reason) == (400, "BadRequest")
+    assert 'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: ' in refused.message
+
+
 def test_a_pod_is_ended_by_force(api: Api) -> None:
     api.create(changed(POD, "spec.nodeName", "node"))
     api.delete(POD)

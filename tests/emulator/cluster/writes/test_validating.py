@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from emulator.cluster import names
 from emulator.cluster.store import Object
 from tests.emulator.cluster.writes.writing import CONFIG_MAP, DEPLOYMENT, POD, Api, changed, refusal
 
@@ -50,6 +51,12 @@ REQUIRED, INVALID, FORBIDDEN = "FieldValueRequired", "FieldValueInvalid", "Field
 DUPLICATE, NOT_SUPPORTED = "FieldValueDuplicate", "FieldValueNotSupported"
 
 
+def node_affinity(key: str, operator: str) -> Object:
+    terms = [{"matchExpressions": [{"key": key, "operator": operator}]}]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    return {"nodeAffinity": required}
+
+
 def two_ports(*names: str) -> list[Object]:
     return [{"port": 80 + place, **({"name": name} if name else {})} for place, name in enumerate(names)]
 
@@ -58,6 +65,84 @@ def two_ports(*names: str) -> list[Object]:
     ("obj", "change", "cause"),
     [
         (POD, ("spec.containers", []), ("spec.containers", REQUIRED, "Required value")),
+        (
+            POD,
+            ("spec.volumes", [{"name": "v", "configMap": {"items": [{"key": "a", "path": "a/../../b"}]}}]),
+            (
+                *("spec.volumes[0].configMap.items[0].path", INVALID),
+                "Invalid value: \"a/../../b\": must not contain '..'",
+            ),
+        ),
+        (
+            POD,
+            (
+                "spec.volumes",
+                [
+                    {
+                        "name": "v",
+                        "projected": {"sources": [{"secret": {"items": [{"key": "a", "path": "/b"}]}}]},
+                    }
+                ],
+            ),
+            (
+                *("spec.volumes[0].projected.sources[0].secret.items[0].path", INVALID),
+                'Invalid value: "/b": must be a relative path',
+            ),
+        ),
+        (
+            POD,
+            (
+                "spec",
+                {
+                    "volumes": [{"name": "v", "emptyDir": {}}],
+                    "containers": [
+                        {
+                            "name": "app",
+                            "image": "a:1",
+                            "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "../v"}],
+                        }
+                    ],
+                },
+            ),
+            (
+                *("spec.containers[0].volumeMounts[0].subPath", INVALID),
+                "Invalid value: \"../v\": must not contain '..'",
+            ),
+        ),
+        (
+            BUDGET,
+            ("spec.selector", {"matchExpressions": [{"key": "app", "operator": "In"}]}),
+            (
+                *("spec.selector.matchExpressions[0].values", REQUIRED),
+                "Required value: must be specified when `operator` is 'In' or 'NotIn'",
+            ),
+        ),
+        (
+            BUDGET,
+            ("spec.selector", {"matchExpressions": [{"key": "app", "operator": "Exists", "values": ["a"]}]}),
+            (
+                *("spec.selector.matchExpressions[0].values", FORBIDDEN),
+                "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+            ),
+        ),
+        (
+            BUDGET,
+            ("spec.selector", {"matchExpressions": [{"key": "[", "operator": "Exists"}]}),
+            (
+                *("spec.selector.matchExpressions[0].key", INVALID),
+                f'Invalid value: "[": name part {names.QUALIFIED_ERROR}',
+            ),
+        ),
+        (
+            POD,
+            ("spec.affinity", node_affinity("disk", "Gt")),
+            (
+                "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+                "nodeSelectorTerms[0].matchExpressions[0].values",
+                REQUIRED,
+                "Required value: must be specified single value when `operator` is 'Lt' or 'Gt'",
+            ),
+        ),
         (
             POD,
             (f"{CONTAINER}.name", None),

@@ -1,3 +1,0 @@
-"""What people see of objects: the `Table` that the API server answers `kubectl get` with."""
-
-from emulator.cluster.tables.table import table as table
