@@ -1,8 +1,9 @@
 """The lake across restarts: what `--keep` writes of S3 and Glue when the world ends, and puts back.
 
 moto holds objects and tables in memory. When the world ends in good order, the present version of each object
-and the place of each Iceberg table's metadata are written; when a bucket or a table of the same name is
-created the next time, they are there again. A world that is killed keeps what it had at its start.
+and the place of each Iceberg table's metadata are written; when a bucket, a database or a table of the same name
+is created the next time, they are there again, in a database also the tables that no program declares. A world
+that is killed keeps what it had at its start.
 """
 
 import base64
@@ -18,6 +19,10 @@ from moto.s3.models import S3Backend, s3_backends
 from emulator.backing import Backing, present
 
 _INDEX = "index.json"
+_put_back: set[tuple[str, str]] = set()
+"""Databases and names of tables that came with their database and were not created again yet."""
+_returned: set[tuple[str, str]] = set()
+"""Databases and names of tables that are there again, or were: each comes back once."""
 
 
 def install(backing: Backing) -> None:
@@ -35,17 +40,41 @@ def install(backing: Backing) -> None:
     S3Backend.create_bucket = create_bucket
 
 
-def kept_table(database: str, name: str) -> dict[str, Any] | None:
-    """The table input of an Iceberg table that was kept, if its metadata is there."""
+def put_back_tables(database: str) -> None:
+    """Let a new database have the Iceberg tables that it had, as far as their metadata is there."""
     backing = present()
     if backing is None or not backing.keep:
+        return
+    for qualified in _read(backing.data("glue") / _INDEX):
+        owner, _, name = qualified.partition(".")
+        table = kept_table(database, name) if owner == database else None
+        if table is not None:
+            glue_backends[backing.account][backing.region].create_table(database, name, table)
+            _put_back.add((database, name))
+
+
+def created_again(database: str, name: str) -> bool:
+    """Whether a table that is there came with its database, and is created for the first time since."""
+    if (database, name) not in _put_back:
+        return False
+    _put_back.remove((database, name))
+    return True
+
+
+def kept_table(database: str, name: str) -> dict[str, Any] | None:
+    """The table input of an Iceberg table that was kept, if its metadata is there; told once."""
+    backing = present()
+    if backing is None or not backing.keep or (database, name) in _returned:
         return None
     table = _read(backing.data("glue") / _INDEX).get(f"{database}.{name}")
     if table is None:
         return None
     bucket, _, key = table["Parameters"]["metadata_location"].removeprefix("s3://").partition("/")
     buckets = s3_backends[backing.account]["aws"].buckets
-    return table if bucket in buckets and key in buckets[bucket].keys else None
+    if bucket not in buckets or key not in buckets[bucket].keys:
+        return None
+    _returned.add((database, name))
+    return table
 
 
 def save(backing: Backing) -> None:

@@ -2,7 +2,7 @@
 
 Each runs in a session of its own, writes into a log file, is told of in a registry (one JSON file a process,
 which `pinwheel status` and `pinwheel down` read), and does not outlive the process that started it: on Linux
-the kernel kills it then (`setpriv --pdeathsig`, of util-linux); elsewhere `pinwheel down` does.
+the kernel kills it then (`setpriv --pdeathsig`, of util-linux), and `emulator.undertaker` what it has forked.
 """
 
 import contextlib
@@ -12,8 +12,10 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -21,6 +23,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+
+from emulator import undertaker
 
 KILL_TIMEOUT_SECONDS: Final = 5.0
 _starter: Final = ThreadPoolExecutor(1, thread_name_prefix="starter of processes")
@@ -99,6 +103,7 @@ class Process:
         self.name = name
         self._file = registry / f"{name.replace('/', '_')}.json"
         self._on_exit = on_exit
+        self._mark = uuid.uuid4().hex
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             starting = _starter.submit(
@@ -107,13 +112,14 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=None if environment is None else dict(environment),
+                env={**(os.environ if environment is None else environment), undertaker.MARK: self._mark},
                 cwd=directory,
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
             )
             self._process = starting.result()
         self.pid = self._process.pid
+        _undertaker.tell(f"+{self.pid} {self._mark}")
         self._register(details or {})
         self._waiter = threading.Thread(target=self._wait, name=f"wait for {name}", daemon=True)
         self._waiter.start()
@@ -136,8 +142,7 @@ class Process:
 
     def kill(self) -> None:
         """End it and all it has started, at once."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        undertaker.end_group(self.pid)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until it has ended; returns whether it has."""
@@ -156,6 +161,8 @@ class Process:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
             self.kill()  # what it started and left behind in its session
         status = self._process.wait()
+        undertaker.end_marked({self._mark})  # what has begun a session of its own
+        _undertaker.tell(f"-{self.pid} {self._mark}")
         self._file.unlink(missing_ok=True)
         if self._on_exit:
             self._on_exit(status)
@@ -168,6 +175,47 @@ class Process:
         partial = self._file.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(member)), encoding="utf-8")
         partial.replace(self._file)
+
+
+class _Undertaker:
+    """The process of `emulator.undertaker` that ends what this one leaves. It is started with the first child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._children: set[str] = set()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def tell(self, line: str) -> None:
+        """Tell of a child that has begun (`+PID MARK`) or ended (`-PID MARK`)."""
+        with self._lock:
+            self._children.discard(line[1:])
+            if line.startswith("+"):
+                self._children.add(line[1:])
+            try:
+                self._send(line)
+            except OSError:  # it was killed
+                self._process = None
+                self._send(line)
+
+    def _send(self, line: str) -> None:
+        lines = [line]
+        if self._process is None:
+            command = [sys.executable, "-I", "-S", undertaker.__file__]
+            self._process = subprocess.Popen(  # noqa: S603 - our own
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                start_new_session=True,
+                bufsize=0,
+            )
+            lines = [f"+{child}" for child in self._children]
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        self._process.stdin.write("".join(f"{each}\n" for each in lines).encode())
+
+
+_undertaker: Final = _Undertaker()
 
 
 class Supervised:

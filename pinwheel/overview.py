@@ -18,9 +18,10 @@ from pinwheel.world import World
 
 PLACEHOLDER: Final = "pinwheel.io/placeholder"
 URL: Final = "pinwheel.io/url"
+ADDRESS: Final = "pinwheel.io/address"
 KUBECONFIG: Final = "kubeconfig"
 """In the state directory: `emulator.eks.api_server` writes it."""
-_PARTS: Final = ("kafka", "mysql", "cluster")
+_PARTS: Final = ("kafka/", "mysql/", "eks/")
 """How the names of the processes behind managed services start; the others run in the cluster."""
 _RESOURCES: Final = Resources()
 
@@ -95,7 +96,11 @@ def gather(here: World) -> Overview:
     """Look at everything once; what does not answer becomes a note."""
     behind = [member for member in world.backing_members() if member.name.startswith(_PARTS)]
     notes = [f"{member.name} has ended" for member in (*here.members, *behind) if not member.alive]
-    if sqlite := describe(world.state_directory()):
+    notes += [
+        f"{name} was started again, without the messages and offsets it had" for name in _forgetful(behind)
+    ]
+    sqlite = describe(world.state_directory())
+    if sqlite:
         notes.append(sqlite)
     client = _client(world.state_directory() / KUBECONFIG)
     nodes: list[Node] = []
@@ -111,14 +116,21 @@ def gather(here: World) -> Overview:
             notes.append(f"the cluster does not answer: {error}")
     return Overview(
         *(here.environment, here.region, here.endpoint, here.members),
-        *(list(_resources(here)), behind, nodes, pods, services, notes),
+        *(list(_resources(here, has_mysql=sqlite is None)), behind, nodes, pods, services, notes),
     )
 
 
-def _resources(here: World) -> Iterator[tuple[str, str]]:
+def _forgetful(behind: list[Member]) -> Iterator[str]:
+    """Brokers that were started again and hold everything in memory."""
+    for member in behind:
+        if member.details.get("restarts") and member.details.get("durable") is False:
+            yield member.name
+
+
+def _resources(here: World, *, has_mysql: bool) -> Iterator[tuple[str, str]]:
     cluster, data = here.outputs.get("cluster", {}), here.outputs.get("data", {})
     port = data.get("database_port")
-    writer, reader = (data.get(f"database_{role}_endpoint") for role in ("writer", "reader"))
+    writer, reader = (has_mysql and data.get(f"database_{role}_endpoint") for role in ("writer", "reader"))
     for what, value in (
         ("AWS endpoint", here.endpoint),
         ("EKS cluster", cluster.get("name")),
@@ -184,7 +196,8 @@ def _services(services: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Those that have pods of ours behind them; the proxy annotates them with where it listens."""
     found: list[tuple[str, str]] = []
     for service in services:
-        url = (service["metadata"].get("annotations") or {}).get(URL)
-        if url:
-            found.append((f"{service['metadata']['namespace']}/{service['metadata']['name']}", url))
+        annotations = service["metadata"].get("annotations") or {}
+        where = annotations.get(URL) or annotations.get(ADDRESS)
+        if where:
+            found.append((f"{service['metadata']['namespace']}/{service['metadata']['name']}", where))
     return found

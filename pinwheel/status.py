@@ -4,7 +4,7 @@ import json
 import signal
 import time
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
 from rich.console import Console, Group
@@ -47,14 +47,27 @@ def _watched(out: Console, here: World) -> ExitCode:
     """Until Ctrl-C, which stops the watching and nothing else, or the end of the world."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with Live(screen(gather(here)), console=out, auto_refresh=False, screen=True) as live:
+        with Live(fitting(gather(here), out), console=out, auto_refresh=False, screen=True) as live:
             while (here := _up() or here).owner is not None:
-                live.update(screen(gather(here)), refresh=True)
+                live.update(fitting(gather(here), out), refresh=True)
                 time.sleep(_REFRESH_SECONDS)
     except KeyboardInterrupt:
         return ExitCode.PASSED
     out.print(f"{here.environment} is down.", highlight=False)
     return ExitCode.REFUSED
+
+
+def fitting(seen: Overview, out: Console) -> Group:
+    """The screen for a terminal of a height: what never changes goes first, and what is cut off is counted."""
+    for each in (seen, replace(seen, resources=[])):
+        lines = out.render_lines(screen(each), out.options.update(height=None), pad=False)
+        if len(lines) <= out.height:
+            return screen(each)
+    shown = [
+        Text.assemble(*((part.text, part.style or "") for part in line)) for line in lines[: out.height - 1]
+    ]
+    left = len(lines) - len(shown)
+    return Group(*shown, Text(f"... {left} more lines; `pinwheel status` shows all", "dim"))
 
 
 def screen(seen: Overview) -> Group:

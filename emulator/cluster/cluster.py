@@ -73,7 +73,9 @@ class Cluster:
     async def run(self, listener: socket.socket, stopped: asyncio.Event) -> None:
         """Serve on a listening socket until `stopped`; then end all pods."""
         restored = self._snapshot.restore(self.resources, self.schemas)
-        bootstrap(self.store, self.resources, cluster_ip=self.addresses.service_ip())
+        address, port = listener.getsockname()
+        cluster_ip = self.addresses.service_ip("default", "kubernetes")
+        bootstrap(self.store, self.resources, cluster_ip=cluster_ip, address=address, port=port)
         _LOG.info("serving Kubernetes %s, %d objects restored", self.settings.version, restored)
         runner = web.AppRunner(
             application(self),

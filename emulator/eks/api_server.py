@@ -48,7 +48,7 @@ class ApiServer:
         self._settings_file = self.directory / "settings.json"
         self.configure(version)
         self.client = ClusterClient(self.endpoint, self.certificate_authority, self.token)
-        self._supervised = Supervised(f"cluster-{name}", self._start, backing.report)
+        self._supervised = Supervised(f"eks/{name}", self._start, backing.report)
         self._supervised.start()
 
     def configure(self, version: str) -> None:
@@ -84,7 +84,7 @@ class ApiServer:
     def _start(self, restarts: int, on_exit: Callable[[int], None]) -> Process:
         descriptor = self._listener.fileno()
         return Process(
-            f"cluster-{self.name}",
+            f"eks/{self.name}",
             [sys.executable, "-m", "emulator.cluster", str(self._settings_file), str(descriptor)],
             self._backing.log(f"cluster-{self.name}"),
             self._backing.registry,
@@ -160,7 +160,7 @@ def _stop_all() -> None:
 
 
 def _write_kubeconfig() -> None:
-    """For kubectl: every cluster a context, the newest the current one. JSON is YAML."""
+    """For kubectl: every cluster a context, the oldest the current one. JSON is YAML."""
     told: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
     for name, server in _servers.items():
         authority = base64.b64encode(server.certificate_authority.encode()).decode()
@@ -168,7 +168,7 @@ def _write_kubeconfig() -> None:
         told["clusters"].append({"name": name, "cluster": cluster})
         told["users"].append({"name": name, "user": {"token": server.token}})
         told["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
-        told["current-context"] = name
+        told.setdefault("current-context", name)
     file = _backing[0].directory / KUBECONFIG
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:

@@ -8,11 +8,17 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.glue.exceptions import InvalidInputException
 
 from emulator.glue.optimizers import Optimizers
-from emulator.keeping import kept_table
+from emulator.keeping import created_again, kept_table, put_back_tables
 
 
 class EmulatedGlueResponse(Optimizers):
     """Glue with Iceberg."""
+
+    def create_database(self) -> ActionResult:
+        """With the tables that it had, in a world whose data is kept."""
+        result = super().create_database()
+        put_back_tables(str(self.parameters["DatabaseInput"]["Name"]))
+        return result
 
     def create_table(self) -> ActionResult:
         """An Iceberg table gets its first metadata file; every other table is moto's."""
@@ -28,6 +34,8 @@ class EmulatedGlueResponse(Optimizers):
         if not name:
             raise InvalidInputException("CreateTable", "TableInput.Name is required")
         if name in self.glue_backend.get_database(database).tables:
+            if created_again(database, name):
+                return EmptyResult()
             self.glue_backend.create_table(database, name, table_input)  # raises moto's AlreadyExists
         try:
             created = kept_table(database, name) or created_table(

@@ -77,6 +77,41 @@ def test_what_was_kept_is_there_again(world) -> None:
     assert parameters["metadata_location"] == place
 
 
+def test_a_table_that_nobody_declares_comes_back_with_its_database(world) -> None:
+    place = world(write)
+
+    def restart(client):
+        client("s3").create_bucket(Bucket="a-lake")
+        client("glue").create_database(DatabaseInput={"Name": "lake"})
+        return client("glue").get_table(DatabaseName="lake", Name="pins")["Table"]["Parameters"]
+
+    for _ in range(2):
+        assert world(restart)["metadata_location"] == place
+
+
+def test_a_table_that_came_back_is_created_once(world) -> None:
+    world(write)
+
+    def again(client):
+        declare_again(client)
+        with pytest.raises(ClientError, match="AlreadyExists"):
+            client("glue").create_table(**TABLE)
+
+    world(again)
+
+
+def test_a_table_that_was_dropped_does_not_come_back(world) -> None:
+    place = world(write)
+
+    def drop(client):
+        declare_again(client)
+        client("glue").delete_table(DatabaseName="lake", Name="pins")
+        client("glue").create_table(**TABLE)
+        return client("glue").get_table(DatabaseName="lake", Name="pins")["Table"]["Parameters"]
+
+    assert world(drop)["metadata_location"] != place
+
+
 def test_without_keep_nothing_is_there(world) -> None:
     world(write)
     with pytest.raises(ClientError, match="NoSuchKey"):

@@ -1,16 +1,19 @@
 """Child processes are told of in the registry, are started again when they die, and never outlive their parent."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from emulator import undertaker
 from emulator.processes import Process, Supervised, registered
 
 SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
@@ -54,8 +57,7 @@ def test_one_that_does_not_listen_is_killed_with_all_it_started(tmp_path: Path, 
     (child,) = psutil.Process(process.pid).children()
     process.stop(grace_seconds=0.1)
     assert process.status == -signal.SIGKILL
-    psutil.wait_procs([child], WAIT_SECONDS)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert is_gone(child)
 
 
 def test_a_supervised_process_is_started_again_and_says_so(tmp_path: Path, registry: Path):
@@ -144,21 +146,98 @@ def test_one_that_was_started_again_has_its_grace_too(tmp_path: Path, registry: 
     assert log.read_text().endswith("written\n")
 
 
-def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path, registry: Path):
-    parent = subprocess.Popen(
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only what stays in its process group is found")
+@pytest.mark.parametrize("new_session", [False, True], ids=["in its group", "in a session of its own"])
+def test_what_a_child_has_forked_goes_with_it(tmp_path: Path, registry: Path, new_session: bool):
+    told = tmp_path / "forked"
+    process = Process("parent", forking(told, new_session=new_session), tmp_path / "log", registry)
+    forked = psutil.Process(read_number(told))
+    process.stop(5)
+    assert is_gone(forked)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only what stays in its process group is found")
+@pytest.mark.parametrize("new_session", [False, True], ids=["in its group", "in a session of its own"])
+def test_what_a_child_has_forked_goes_with_a_parent_that_is_killed(
+    tmp_path: Path, registry: Path, new_session: bool
+):
+    told = tmp_path / "forked"
+    parent = starting(forking(told, new_session=new_session), tmp_path, registry)
+    forked = psutil.Process(read_number(told))
+    parent.kill()
+    parent.wait()
+    assert is_gone(forked)
+
+
+def test_an_undertaker_that_is_killed_is_replaced(tmp_path: Path, registry: Path):
+    first = Process("first", SLEEPER, tmp_path / "log", registry)
+    (present,) = undertakers()
+    present.kill()
+    present.wait(WAIT_SECONDS)
+    second = Process("second", SLEEPER, tmp_path / "log", registry)
+    assert len(undertakers()) == 1
+    for process in (first, second):
+        process.stop(5)
+
+
+def undertakers() -> list[psutil.Process]:
+    """Of this process."""
+    return [
+        each
+        for each in psutil.Process().children()
+        if undertaker.__file__ in each.cmdline() and each.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def forking(told: Path, *, new_session: bool) -> list[str]:
+    """A command that starts another process, and puts that one's id into a file."""
+    code = (
+        f"import pathlib, subprocess, time; p = subprocess.Popen({SLEEPER!r}, start_new_session={new_session})\n"
+        f"path = pathlib.Path({str(told)!r}); path.with_suffix('.partial').write_text(str(p.pid))\n"
+        "path.with_suffix('.partial').rename(path); time.sleep(600)"
+    )
+    return [sys.executable, "-S", "-c", code]
+
+
+def read_number(path: Path) -> int:
+    """Of a file that another process writes: nothing can be awaited of it."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return int(path.read_text())
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Whether it ends in time. Who is not its parent cannot wait for it."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+    return True
+
+
+def starting(command: list[str], tmp_path: Path, registry: Path) -> subprocess.Popen[bytes]:
+    """A process that starts another one by `Process`, and prints its id."""
+    return subprocess.Popen(
         [
             *(sys.executable, "-c"),
             "import sys, time; from pathlib import Path; from emulator.processes import Process\n"
-            f"p = Process('child', {SLEEPER!r}, Path({str(tmp_path)!r}) / 'log', Path({str(registry)!r}))\n"
+            f"p = Process('child', {command!r}, Path({str(tmp_path)!r}) / 'log', Path({str(registry)!r}))\n"
             "print(p.pid, flush=True); time.sleep(600)",
         ],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
+
+
+def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path, registry: Path):
+    parent = starting(SLEEPER, tmp_path, registry)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    psutil.wait_procs([child], WAIT_SECONDS)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert is_gone(child)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pinwheel import world
 from pinwheel.overview import Node, Overview, Pod
-from pinwheel.status import screen, status
+from pinwheel.status import fitting, screen, status
 from pinwheel.world import Member, World
 
 HERE = Member.of("pinwheel up", os.getpid())
@@ -107,3 +107,33 @@ def test_a_world_is_settled_when_all_that_was_asked_for_runs() -> None:
     assert not Overview("local", "r", "e", [HERE], [], [GONE]).settled
     assert not Overview("local", "r", "e", [HERE], pods=[pod("x", ready="0/1")]).settled
     assert Overview("local", "r", "e", [HERE], pods=[pod("job", "Succeeded", "0/1")]).settled
+
+
+def watched(pods: int, height: int) -> tuple[list[str], int]:
+    """The lines of a terminal of this height that watches a world, and how many pods are among them."""
+    addresses = [("Kafka brokers", "127.0.0.1:9092"), *((f"address {number}", "x") for number in range(9))]
+    running = [pod(f"web-{number}") for number in range(pods)]
+    out = Console(file=io.StringIO(), width=80, height=height)
+    with out.capture() as told:
+        out.print(fitting(Overview("local", "us-east-1", "http://x", [HERE], addresses, pods=running), out))
+    lines = told.get().splitlines()
+    assert len(lines) <= height
+    return lines, sum(line.startswith("echo/web-") for line in lines)
+
+
+def test_a_high_terminal_shows_everything() -> None:
+    lines, pods = watched(20, height=40)
+    assert lines[1].split() == ["Kafka", "brokers", "127.0.0.1:9092"]
+    assert pods == 20
+
+
+def test_a_lower_terminal_leaves_out_addresses_which_never_change() -> None:
+    lines, pods = watched(15, height=24)
+    assert not any("Kafka brokers" in line for line in lines)
+    assert pods == 15
+
+
+def test_a_low_terminal_says_how_much_is_cut_off() -> None:
+    lines, pods = watched(20, height=10)
+    assert lines[-1] == f"... {20 - pods} more lines; `pinwheel status` shows all"
+    assert 0 < pods < 20

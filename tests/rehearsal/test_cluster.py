@@ -111,3 +111,11 @@ def test_a_token_for_another_cluster_lets_nobody_in(backed: Play) -> None:
     with pytest.raises(ApiError) as refused:
         client.list(RESOURCES["pods"])
     assert refused.value.code == 401
+
+
+def test_what_charts_install_can_be_looked_at(backed: Play) -> None:
+    """Also the kinds that only controllers make: `pinwheel destroy` waits for NodeClaims."""
+    client = cluster.connect(backed.cloud)
+    assert client is not None
+    claim = client.resource_of({"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim"})
+    assert client.list(claim) == []

@@ -20,21 +20,23 @@ _PRIORITIES: Final = {
     ),
 }
 _RBAC: Final = "rbac.authorization.k8s.io"
+_WHERE_IT_LISTENS: Final = ("endpoints", "endpointslices.discovery.k8s.io")
 _DEFAULTS: Final = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 
 
-def bootstrap(
-    store: Store, resources: Resources, *, cluster_ip: str = "", address: str = "", port: int = 443
-) -> None:
+def bootstrap(store: Store, resources: Resources, *, cluster_ip: str, address: str, port: int) -> None:
     """Create the built-in namespaces, the Service `kubernetes`, priority classes and the administrator's role.
 
-    What is there is left as it is. `cluster_ip` is the Service's; `address` and `port` are where the API server
-    listens, its only endpoint. Without an address the Service has none.
+    What is there is left as it is, but for the Service's only endpoint: `address` and `port`, where the API server
+    listens this time. `cluster_ip` is the Service's.
     """
 
     def once(plural: str, name: str, content: Object, namespace: str = "", **metadata: Any) -> None:
         resource = resources[plural]
-        if store.find(resource, namespace, name) is not None:
+        present = store.find(resource, namespace, name)
+        if present is not None:
+            if plural in _WHERE_IT_LISTENS:
+                store.update(resource, {**present, **content})
             return
         told = {"name": name, **({"namespace": namespace} if namespace else {}), **metadata}
         obj = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": told, **content}
@@ -57,20 +59,19 @@ def bootstrap(
     once(f"clusterrolebindings.{_RBAC}", "cluster-admin", binding, labels=_DEFAULTS)
     labels = {"component": "apiserver", "provider": "kubernetes"}
     once("services", "kubernetes", _service(cluster_ip, port), "default", labels=labels)
-    if address:
-        ports = [{"name": "https", "port": port, "protocol": "TCP"}]
-        subsets = {"subsets": [{"addresses": [{"ip": address}], "ports": ports}]}
-        mirrored = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-        once("endpoints", "kubernetes", subsets, "default", labels=mirrored)
-        endpoints = [{"addresses": [address], "conditions": {"ready": True}}]
-        once(
-            *("endpointslices.discovery.k8s.io", "kubernetes"),
-            {"addressType": "IPv4", "endpoints": endpoints, "ports": ports},
-            "default",
-            labels={"kubernetes.io/service-name": "kubernetes"},
-        )
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    subsets = {"subsets": [{"addresses": [{"ip": address}], "ports": ports}]}
+    mirrored = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    once("endpoints", "kubernetes", subsets, "default", labels=mirrored)
+    endpoints = [{"addresses": [address], "conditions": {"ready": True}}]
+    once(
+        *("endpointslices.discovery.k8s.io", "kubernetes"),
+        {"addressType": "IPv4", "endpoints": endpoints, "ports": ports},
+        "default",
+        labels={"kubernetes.io/service-name": "kubernetes"},
+    )
 
 
 def _service(cluster_ip: str, port: int) -> Object:
     ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}]
-    return {"spec": {"ports": ports, **({"clusterIP": cluster_ip} if cluster_ip else {})}}
+    return {"spec": {"ports": ports, "clusterIP": cluster_ip}}

@@ -109,6 +109,7 @@ class ApacheKafka(Broker):
             details={
                 "address": self.address,
                 "kind": self.kind,
+                "durable": self.durable,
                 "limits": list(self.limits),
                 "restarts": restarts,
             },

@@ -129,6 +129,7 @@ class Tansu(Broker):
                 details={
                     "address": self.address,
                     "kind": self.kind,
+                    "durable": self.durable,
                     "limits": list(self.limits),
                     "restarts": restarts,
                 },

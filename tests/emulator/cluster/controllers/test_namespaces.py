@@ -26,7 +26,7 @@ def test_the_certificate_is_the_api_server_s():
     store, resources = Store(), Resources()
     controllers = all_controllers(store, resources, certificate_authority="PEM")
     manager = Manager(store, controllers, lambda: 0.0)
-    bootstrap(store, resources)
+    bootstrap(store, resources, cluster_ip="127.0.9.1", address="127.0.0.1", port=6443)
     manager.settle()
     for namespace in ("default", "kube-system"):
         found = store.get(resources["configmaps"], namespace, "kube-root-ca.crt")
@@ -78,13 +78,15 @@ def test_finalizers_of_the_content_hold_the_namespace(world: World):
 
 def test_a_cluster_begins_with_the_built_in_objects(world: World):
     bootstrap(world.store, world.resources, cluster_ip="127.0.9.1", address="127.0.0.1", port=6443)
-    bootstrap(world.store, world.resources)  # again changes nothing
+    bootstrap(world.store, world.resources, cluster_ip="127.0.9.2", address="127.0.0.1", port=6444)  # again
     world.settle()
 
     assert world.names("namespaces") == ["default", "kube-node-lease", "kube-public", "kube-system"]
     assert world.get("services", "kubernetes")["spec"]["clusterIP"] == "127.0.9.1"
     endpoints = world.get("endpointslices.discovery.k8s.io", "kubernetes")["endpoints"]
     assert endpoints[0]["addresses"] == ["127.0.0.1"]
+    ports = world.get("endpointslices.discovery.k8s.io", "kubernetes")["ports"]
+    assert [each["port"] for each in ports] == [6444]  # where it listens now
     priority = world.get("priorityclasses.scheduling.k8s.io", "system-node-critical")
     assert priority["value"] == 2000001000
     assert world.get("clusterrolebindings.rbac.authorization.k8s.io", "cluster-admin")["subjects"]

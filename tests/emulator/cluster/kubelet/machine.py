@@ -90,7 +90,7 @@ class Machine:
         tasks = [asyncio.create_task(part) for part in parts]
         await asyncio.sleep(0)
         if self.proxy:
-            bootstrap(self.store, self.resources)
+            bootstrap(self.store, self.resources, cluster_ip="127.0.9.1", address="127.0.0.1", port=6443)
         try:
             yield self
         finally:
