@@ -105,6 +105,7 @@ class Process:
         self._on_exit = on_exit
         self._mark = uuid.uuid4().hex
         log.parent.mkdir(parents=True, exist_ok=True)
+        _undertaker.tell(f"+{self._mark}")
         with log.open("ab") as output:
             starting = _starter.submit(
                 subprocess.Popen[bytes],  # the command is ours or the object's, as a container's is
@@ -117,9 +118,13 @@ class Process:
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
             )
-            self._process = starting.result()
+            try:
+                self._process = starting.result()
+            except OSError:  # there is no such program
+                _undertaker.tell(f"-{self._mark}")
+                raise
         self.pid = self._process.pid
-        _undertaker.tell(f"+{self.pid} {self._mark}")
+        _undertaker.tell(f"+{self._mark} {self.pid}")
         self._register(details or {})
         self._waiter = threading.Thread(target=self._wait, name=f"wait for {name}", daemon=True)
         self._waiter.start()
@@ -162,7 +167,7 @@ class Process:
             self.kill()  # what it started and left behind in its session
         status = self._process.wait()
         undertaker.end_marked({self._mark})  # what has begun a session of its own
-        _undertaker.tell(f"-{self.pid} {self._mark}")
+        _undertaker.tell(f"-{self._mark}")
         self._file.unlink(missing_ok=True)
         if self._on_exit:
             self._on_exit(status)
@@ -182,15 +187,17 @@ class _Undertaker:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._children: set[str] = set()
+        self._lines: dict[str, str] = {}
+        """What was told last of each child that is there."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def tell(self, line: str) -> None:
-        """Tell of a child that has begun (`+PID MARK`) or ended (`-PID MARK`)."""
+        """Tell of a child, in the words of `undertaker.watch`."""
         with self._lock:
-            self._children.discard(line[1:])
+            mark = line[1:].partition(" ")[0]
+            self._lines.pop(mark, None)
             if line.startswith("+"):
-                self._children.add(line[1:])
+                self._lines[mark] = line
             try:
                 self._send(line)
             except OSError:  # it was killed
@@ -210,7 +217,7 @@ class _Undertaker:
                 start_new_session=True,
                 bufsize=0,
             )
-            lines = [f"+{child}" for child in self._children]
+            lines = [*self._lines.values()]
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         self._process.stdin.write("".join(f"{each}\n" for each in lines).encode())
 

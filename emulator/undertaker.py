@@ -12,12 +12,15 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO, Final
 
 MARK: Final = "PINWHEEL_PROCESS"
 """The variable of the environment that tells whose child a process is."""
+_STARTING_SECONDS: Final = 0.2
+"""For a child whose parent was killed while it started, and that has its mark only now."""
 _PROCESSES: Final = Path("/proc")
 """Of Linux. Elsewhere only process groups are ended."""
 
@@ -51,18 +54,25 @@ def _marked() -> list[tuple[int, bytes]]:
 
 
 def watch(told: BinaryIO) -> None:
-    """Read lines until the parent is gone: `+PID MARK` for a child that runs, `-PID MARK` for one that has ended."""
-    children: dict[int, str] = {}
+    """Read lines until the parent is gone, then end what it has left.
+
+    `+MARK` tells of a child that is about to be started, `+MARK PID` of one that runs, `-MARK` of one that has
+    ended.
+    """
+    children: dict[str, int | None] = {}
     for line in told:
-        pid, mark = line[1:].decode().split()
+        mark, *pid = line[1:].decode().split()
         if line.startswith(b"+"):
-            children[int(pid)] = mark
+            children[mark] = int(pid[0]) if pid else None
         else:
-            children.pop(int(pid), None)
-    for pid in children:
-        end_group(pid)
+            children.pop(mark, None)
+    for pid in children.values():
+        if pid is not None:
+            end_group(pid)
     if children:
-        end_marked(set(children.values()))
+        end_marked(children.keys())
+        time.sleep(_STARTING_SECONDS)
+        end_marked(children.keys())
 
 
 if __name__ == "__main__":

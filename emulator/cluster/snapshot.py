@@ -4,6 +4,8 @@ What is lost when the process is killed is at most the last second; pods are pro
 """
 
 import asyncio
+import logging
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from emulator.cluster.admission.schema import KubernetesSchemas
 from emulator.cluster.resources import CRD, Resources
 from emulator.cluster.store import Store
 
+_LOG: Final = logging.getLogger(__name__)
 _INTERVAL_SECONDS: Final = 1.0
 _VERSION_GAP: Final = 1_000_000
 """What the resource version jumps by at a restart: clients may know versions that came after the snapshot, and
@@ -46,14 +49,19 @@ class Snapshot:
         return restored
 
     def save(self) -> None:
-        """Write, if anything has changed since."""
+        """Write, if anything has changed since. When the disk is full what was written last stays."""
         if self._written == self._store.version:
             return
-        self._written = self._store.version
         partial = self._file.with_suffix(".partial")
-        partial.write_bytes(orjson.dumps(self._store.snapshot()))
-        partial.chmod(0o600)
-        partial.replace(self._file)
+        try:
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds Secrets
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(orjson.dumps(self._store.snapshot()))
+            partial.replace(self._file)
+        except OSError as error:
+            _LOG.warning("the objects could not be saved: %s", error)
+        else:
+            self._written = self._store.version
 
     async def run(self) -> None:
         """Save for ever."""

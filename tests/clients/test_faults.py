@@ -55,6 +55,6 @@ def test_a_killed_database_is_back_with_its_data(world, seen) -> None:
 def test_a_killed_cluster_is_back_at_the_same_address_with_its_objects(world, seen) -> None:
     nodes = [node["name"] for node in seen()["nodes"]]
     assert nodes
-    after = kill(seen, "cluster")
+    after = kill(seen, "eks")
     assert after["details"]["address"] == world.thing("Kubernetes API")
     until(lambda: [node["name"] for node in seen()["nodes"]] == nodes)

@@ -166,6 +166,8 @@ def test_what_a_child_has_forked_goes_with_a_parent_that_is_killed(
     forked = psutil.Process(read_number(told))
     parent.kill()
     parent.wait()
+    assert parent.stdout is not None
+    parent.stdout.close()
     assert is_gone(forked)
 
 

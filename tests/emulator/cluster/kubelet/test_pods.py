@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from emulator import undertaker
 from emulator.cluster.kubelet import kubelet
 from emulator.processes import registered
 from tests.emulator.cluster.kubelet.machine import MARKER, Machine, asynchronous, container, ready, script
@@ -116,7 +117,7 @@ async def test_an_environment_holds_what_the_object_says_and_little_else(
         assert arguments == ["green", "x"]
         assert Path(directory) == machine.directory / "images/script"
         known = {"COLOUR", "PASSWORD", "AWS_ENDPOINT_URL", MARKER}
-        base = {"PATH", "HOME", "HOSTNAME", "LANG", "TMPDIR", "PYTHONUNBUFFERED", "LC_CTYPE"}
+        base = {"PATH", "HOME", "HOSTNAME", "LANG", "TMPDIR", "PYTHONUNBUFFERED", "LC_CTYPE", undertaker.MARK}
         assert set(environment) - known - base == set()
 
 
