@@ -21,8 +21,8 @@ from emulator.backing import Backing, present
 _INDEX = "index.json"
 _put_back: set[tuple[str, str]] = set()
 """Databases and names of tables that came with their database and were not created again yet."""
-_returned: set[tuple[str, str]] = set()
-"""Databases and names of tables that are there again, or were: each comes back once."""
+_kept: dict[tuple[str, str], dict[str, Any]] = {}
+"""By database and name, the tables that were kept and are not there again yet: each comes back once."""
 
 
 def install(backing: Backing) -> None:
@@ -30,6 +30,9 @@ def install(backing: Backing) -> None:
     if not backing.keep:
         return
     backing.at_stop(lambda: save(backing))
+    for qualified, table in _read(backing.data("glue") / _INDEX).items():
+        database, _, name = qualified.partition(".")
+        _kept[database, name] = table
     create = S3Backend.create_bucket
 
     def create_bucket(self: Any, bucket_name: str, *others: Any, **named: Any) -> Any:
@@ -43,11 +46,10 @@ def install(backing: Backing) -> None:
 def put_back_tables(database: str) -> None:
     """Let a new database have the Iceberg tables that it had, as far as their metadata is there."""
     backing = present()
-    if backing is None or not backing.keep:
+    if backing is None:
         return
-    for qualified in _read(backing.data("glue") / _INDEX):
-        owner, _, name = qualified.partition(".")
-        table = kept_table(database, name) if owner == database else None
+    for name in [name for owner, name in _kept if owner == database]:
+        table = kept_table(database, name)
         if table is not None:
             glue_backends[backing.account][backing.region].create_table(database, name, table)
             _put_back.add((database, name))
@@ -63,18 +65,14 @@ def created_again(database: str, name: str) -> bool:
 
 def kept_table(database: str, name: str) -> dict[str, Any] | None:
     """The table input of an Iceberg table that was kept, if its metadata is there; told once."""
-    backing = present()
-    if backing is None or not backing.keep or (database, name) in _returned:
-        return None
-    table = _read(backing.data("glue") / _INDEX).get(f"{database}.{name}")
-    if table is None:
+    backing, table = present(), _kept.get((database, name))
+    if backing is None or table is None:
         return None
     bucket, _, key = table["Parameters"]["metadata_location"].removeprefix("s3://").partition("/")
     buckets = s3_backends[backing.account]["aws"].buckets
     if bucket not in buckets or key not in buckets[bucket].keys:
         return None
-    _returned.add((database, name))
-    return table
+    return _kept.pop((database, name))
 
 
 def save(backing: Backing) -> None:

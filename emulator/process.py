@@ -281,13 +281,18 @@ class Emulator:
         self.stop()
 
 
+def python_path() -> str:
+    """PYTHONPATH of a child that imports this package, wherever it runs."""
+    here = str(Path(__file__).resolve().parent.parent)
+    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+
+
 def _child_environment() -> dict[str, str]:
     """The parent's environment without what would change the emulated account, plus the way to this package."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))
     }
-    here = str(Path(__file__).resolve().parent.parent)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, environment.get("PYTHONPATH")]))
+    environment["PYTHONPATH"] = python_path()
     # boto3 inside the child must never look for credentials or regions on this machine.
     environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     return environment

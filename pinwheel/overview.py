@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -149,9 +150,18 @@ def _resources(here: World, *, has_mysql: bool) -> Iterator[tuple[str, str]]:
 def _client(kubeconfig: Path) -> ClusterClient | None:
     """A client of the current context's cluster; None while there is none."""
     try:
-        told: dict[str, Any] = json.loads(kubeconfig.read_text(encoding="utf-8"))
+        return _connected(kubeconfig.read_text(encoding="utf-8"))
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _connected(kubeconfig: str) -> ClusterClient | None:
+    """One client for as long as the file says the same: who watches keeps its connection."""
+    try:
+        told: dict[str, Any] = json.loads(kubeconfig)
         name = told["current-context"]
-    except (OSError, ValueError, KeyError):
+    except (ValueError, KeyError):
         return None
     cluster = next(each["cluster"] for each in told["clusters"] if each["name"] == name)
     user = next(each["user"] for each in told["users"] if each["name"] == name)

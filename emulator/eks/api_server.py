@@ -13,7 +13,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import trustme
@@ -22,7 +21,7 @@ from emulator.backing import Backing
 from emulator.cluster.client import ClusterClient
 from emulator.cluster.settings import Settings
 from emulator.ports import bound
-from emulator.process import client_environment
+from emulator.process import client_environment, python_path
 from emulator.processes import Process, Supervised
 
 KUBECONFIG: Final = "kubeconfig"
@@ -88,7 +87,7 @@ class ApiServer:
             [sys.executable, "-m", "emulator.cluster", str(self._settings_file), str(descriptor)],
             self._backing.log(f"cluster-{self.name}"),
             self._backing.registry,
-            environment={**os.environ, "PYTHONPATH": _package_path()},
+            environment={**os.environ, "PYTHONPATH": python_path()},
             details={"address": self.endpoint, "restarts": restarts},
             on_exit=on_exit,
             pass_fds=[descriptor],
@@ -173,8 +172,3 @@ def _write_kubeconfig() -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         json.dump(told, opened, indent=2)
-
-
-def _package_path() -> str:
-    here = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))

@@ -106,13 +106,7 @@ class ApacheKafka(Broker):
             self._backing.registry,
             environment=os.environ | {"LOG_DIR": str(self._directory / "server-logs")},
             directory=self._directory,
-            details={
-                "address": self.address,
-                "kind": self.kind,
-                "durable": self.durable,
-                "limits": list(self.limits),
-                "restarts": restarts,
-            },
+            details=self.details(restarts),
             on_exit=ended,
         )
         waiter = threading.Thread(target=self._settle, args=[process, restarts], daemon=True)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class BrokerError(Exception):
@@ -40,6 +40,16 @@ class Broker(ABC):
     """Replicas that a topic can have."""
     insider: str
     """The client id of who may come in before `Watcher.came` has returned."""
+
+    def details(self, restarts: int) -> dict[str, Any]:
+        """What the registry tells of its process."""
+        return {
+            "address": self.address,
+            "kind": self.kind,
+            "durable": self.durable,
+            "limits": list(self.limits),
+            "restarts": restarts,
+        }
 
     @property
     @abstractmethod

@@ -126,13 +126,7 @@ class Tansu(Broker):
                 self._backing.log(self._name),
                 self._backing.registry,
                 environment=_environment(),
-                details={
-                    "address": self.address,
-                    "kind": self.kind,
-                    "durable": self.durable,
-                    "limits": list(self.limits),
-                    "restarts": restarts,
-                },
+                details=self.details(restarts),
                 on_exit=ended,
             )
             listening = wait_until_listening(process, port, _START_SECONDS)
