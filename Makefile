@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench golden picture lock clean
+.PHONY: help setup up test lint format bench golden picture protos images lock clean
 
 help: ## Show this
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,7 @@ lint: setup ## Style, types and the direction of imports
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 	@$(BIN)/basedpyright --level error
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/buf lint
 
 format: setup ## Put the code in the one style
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
@@ -40,6 +41,9 @@ golden: setup ## Renew tests/golden after a change of infra; review the diff
 picture: setup ## Draw the layers into the README
 	@$(BIN)/pinwheel rehearse prod --json .pinwheel-graph.json >/dev/null
 	@$(BIN)/python -m preflight.diagram .pinwheel-graph.json README.md && rm -f .pinwheel-graph.json
+
+protos: setup ## Renew the code of services/api from its .proto files
+	@$(BIN)/buf lint && sh scripts/protos.sh
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null 2>&1 || { echo "error: there is no uv"; echo "  fix: pip install uv"; exit 3; }

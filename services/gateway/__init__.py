@@ -1,0 +1,1 @@
+"""The gateway: Envoy and what configures it."""

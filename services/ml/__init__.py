@@ -1,0 +1,1 @@
+"""The ml service: embeddings of images and texts, and ranking."""

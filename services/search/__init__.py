@@ -1,0 +1,1 @@
+"""The search service: leaves that index, and a root that asks them."""
