@@ -19,6 +19,7 @@ from emulator.cluster.api.server import application, ssl_context
 from emulator.cluster.controllers.all import all_controllers
 from emulator.cluster.controllers.bootstrap import bootstrap
 from emulator.cluster.controllers.manager import Manager
+from emulator.cluster.external_secrets import ExternalSecrets, from_secrets_manager
 from emulator.cluster.kubelet import Kubelet
 from emulator.cluster.proxy import ServiceProxy
 from emulator.cluster.resources import Resources
@@ -58,6 +59,7 @@ class Cluster:
             DevicePlugins(self.store, self.resources),
             Provisioner(self.store, self.resources, settings.region),
             Disruption(self.store, self.resources),
+            ExternalSecrets(self.store, self.resources, from_secrets_manager(settings.environment)),
             *all_controllers(
                 self.store, self.resources, certificate_authority=settings.certificate_authority
             ),

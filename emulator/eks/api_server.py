@@ -23,6 +23,7 @@ from emulator.cluster.settings import Settings
 from emulator.ports import bound
 from emulator.process import client_environment, python_path
 from emulator.processes import Process, Supervised
+from emulator.rds.database_server import certificate_authority
 
 KUBECONFIG: Final = "kubeconfig"
 """In the backing's directory."""
@@ -64,7 +65,7 @@ class ApiServer:
             key=self.directory / "server.key",
             certificate_authority=self.certificate_authority,
             images=self._backing.images,
-            environment=client_environment(self._backing.endpoint, self._backing.region),
+            environment=_container_environment(self._backing),
         ).write(self._settings_file)
 
     def upgrade(self, version: str) -> None:
@@ -110,6 +111,15 @@ class ApiServer:
         chain = b"".join(each.bytes() for each in server.cert_chain_pems)
         (self.directory / "server.pem").write_bytes(chain)
         return authority.cert_pem.bytes().decode()
+
+
+def _container_environment(backing: Backing) -> dict[str, str]:
+    """The way to the emulated AWS, and how what stands in for it differs from it."""
+    return {
+        **client_environment(backing.endpoint, backing.region),
+        "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",  # the broker has neither TLS nor IAM
+        "DATABASE_CA_FILE": str(certificate_authority(backing)),  # not Amazon's
+    }
 
 
 _backing: list[Backing] = []

@@ -32,6 +32,11 @@ _ANSWER_SECONDS: Final = 5
 _ACCESS_DENIED: Final = 1045
 
 
+def certificate_authority(backing: Backing) -> Path:
+    """PEM, of who signs the certificates of all servers; the file is there once the first server starts."""
+    return backing.data(PART) / "tls" / "ca.pem"
+
+
 class DatabaseServer:
     """One Aurora cluster's server, kept running from `start` until `stop`."""
 
@@ -46,7 +51,7 @@ class DatabaseServer:
         self.identifier = identifier
         self._ports = RememberedPorts(backing.data(PART) / "ports.json")
         self.port = free_port(self._ports.of(identifier))
-        self.certificate_authority = backing.data(PART) / "tls" / "ca.pem"
+        self.certificate_authority = certificate_authority(backing)
         self._backing = backing
         self._program = program
         self._master = master

@@ -1,0 +1,1 @@
+"""A catalogue that looks real: people, boards, pins with pictures, and who saved what. The same every time."""
