@@ -2,6 +2,7 @@
 
 ENVIRONMENT ?= local
 PYTHON ?= python3
+SEED ?= 200
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -13,9 +14,9 @@ help: ## Show this
 setup: ## Create .venv with the locked dependencies and the pinwheel command (skipped when done)
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
 
-up: setup ## Rehearse ENVIRONMENT (local) and leave it running (KEEP=1 keeps its data); Ctrl-C stops everything
+up: setup ## Bring ENVIRONMENT (local) up with SEED=200 pins in it (KEEP=1 keeps its data); Ctrl-C stops everything
 	@sh scripts/mysql.sh
-	@exec $(BIN)/pinwheel up $(ENVIRONMENT) $(if $(KEEP),--keep)
+	@exec $(BIN)/pinwheel up $(ENVIRONMENT) --seed $(SEED) $(if $(KEEP),--keep)
 
 test: lint ## Set up, check the code, and run the whole test suite
 	@sh scripts/mysql.sh

@@ -73,7 +73,7 @@ def main() -> int:
 
 def put_in_place(backing: Backing) -> None:
     """Let real processes stand behind the services that can have them. Raises `BackingError`."""
-    from emulator import keeping  # noqa: PLC0415 - these import moto
+    from emulator import accounts, keeping  # noqa: PLC0415 - these import moto
     from emulator.eks import api_server  # noqa: PLC0415
     from emulator.kafka import server as kafka_server  # noqa: PLC0415
     from emulator.kafka.broker.interface import BrokerError  # noqa: PLC0415
@@ -86,7 +86,8 @@ def put_in_place(backing: Backing) -> None:
         left.unlink(missing_ok=True)
     use(backing)
     try:
-        for part in (rds_server, kafka_server, api_server, keeping):  # the database takes longest to start
+        # The database takes longest to start.
+        for part in (rds_server, kafka_server, api_server, keeping, accounts):
             part.install(backing)
     except BrokerError as error:
         remedy = "correct the variable, or unset it: the broker that Pinwheel brings needs none"

@@ -16,3 +16,13 @@ class AnswerLater(Exception):  # noqa: N818 - no error: it ends the part of an o
     def __init__(self, answer: Callable[[], Answer]) -> None:
         super().__init__()
         self.answer = answer
+
+
+class AskAgain(Exception):  # noqa: N818 - no error: it puts an operation off
+    """Raised by an operation that waits for what other operations do. `wait` is called without the lock; the
+    operation then runs again, from its beginning, and has done nothing before.
+    """
+
+    def __init__(self, wait: Callable[[], None]) -> None:
+        super().__init__()
+        self.wait = wait

@@ -21,10 +21,16 @@ _CLIENT_ERRORS: Final = range(400, 500)
 _FLASK_PAGE: Final = b"<!doctype html>"
 
 
+_UNSIGNED: Final = {"AWSCognitoIdentityProviderService": "cognito-idp"}
+"""What people who sign up or sign in ask, who have no AWS credentials to sign with, by the target's first part."""
+
+
 def signing_name(environ: dict[str, Any]) -> str | None:
     """The service that the request's signature names, e.g. `ec2`; None without a version 4 signature."""
     match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    return match[2].lower() if match else None
+    if match:
+        return match[2].lower()
+    return _UNSIGNED.get(environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[0])
 
 
 _OTHER_SIGNING_NAMES: Final = {

@@ -34,7 +34,7 @@ from werkzeug.wrappers import Response
 
 from emulator import corrections, refusals
 from emulator.identifiers import Seeding
-from emulator.later import AnswerLater
+from emulator.later import AnswerLater, AskAgain
 from emulator.services import PRELOADED, own_handler
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
@@ -76,11 +76,17 @@ class Application(DomainDispatcherApplication):
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request; never raises."""
         environ.setdefault("RAW_URI", environ.get("REQUEST_URI", ""))  # where moto looks for undecoded paths
-        try:
-            response = self._under_lock(environ)
-        except AnswerLater as later:
-            response = _whatever_happens(environ, partial(_finished, environ, later))
-        return response(environ, start_response)
+        return self._response(environ)(environ, start_response)
+
+    def _response(self, environ: dict[str, Any]) -> Response:
+        while True:
+            try:
+                return self._under_lock(environ)
+            except AnswerLater as later:
+                return _whatever_happens(environ, partial(_finished, environ, later))
+            except AskAgain as again:
+                again.wait()
+                environ["wsgi.input"].seek(0)
 
     def _under_lock(self, environ: dict[str, Any]) -> Response:
         if not self.one_at_a_time.acquire(timeout=LOCK_TIMEOUT_SECONDS):
@@ -134,7 +140,7 @@ def _whatever_happens(environ: dict[str, Any], answer: Callable[[], Response]) -
     """The answer, or the AWS error that what goes wrong with it becomes."""
     try:
         return answer()
-    except AnswerLater:
+    except (AnswerLater, AskAgain):
         raise
     except HTTPException as error:
         return refusals.from_http_exception(environ, error)

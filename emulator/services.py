@@ -20,9 +20,11 @@ OWN: Final = {
     "rds-data": "emulator.rds.data_api:DataApi",
     "glue": "emulator.glue.responses:EmulatedGlueResponse",
     "backup": "emulator.backup:EmulatedBackupResponse",
+    "cognito-idp": "emulator.cognito:EmulatedCognitoResponse",
     "kms": "emulator.kms:EmulatedKmsResponse",
     "lambda": "emulator.functions.responses:EmulatedLambdaResponse",
     "secretsmanager": "emulator.secretsmanager:EmulatedSecretsManagerResponse",
+    "sqs": "emulator.sqs:EmulatedSqsResponse",
 }
 """By signing name: module and class of the services that this package answers or extends."""
 

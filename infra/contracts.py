@@ -59,13 +59,15 @@ class DataContract:
     """Where data lives. Credentials are never here: only the ARN of the secret that holds them."""
 
     LAYER: ClassVar[str] = "data"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     database_writer_endpoint: pulumi.Output[str]
     database_reader_endpoint: pulumi.Output[str]
     database_port: pulumi.Output[int]
     database_secret_arns: pulumi.Output[dict[str, str]]
-    """Service name -> ARN of the secret with its user name, password, host, port and database."""
+    """Database -> ARN of the secret with its user's name, password, host, port and database."""
+    database_credentials_key_arn: pulumi.Output[str]
+    """What those secrets are encrypted with."""
     kafka_cluster_arn: pulumi.Output[str]
     kafka_bootstrap_brokers_iam: pulumi.Output[str]
     kafka_bootstrap_brokers_scram: pulumi.Output[str]
@@ -74,8 +76,33 @@ class DataContract:
     """The Glue database of the Iceberg tables."""
 
 
-Contract = NetworkContract | ClusterContract | DataContract
-ContractT = TypeVar("ContractT", NetworkContract, ClusterContract, DataContract)
+@dataclass(frozen=True)
+class WorkloadsContract:
+    """The services, as those who deliver, observe and call them need to know them."""
+
+    LAYER: ClassVar[str] = "workloads"
+    VERSION: ClassVar[int] = 1
+
+    namespace: pulumi.Output[str]
+    services: pulumi.Output[list[str]]
+    """Names of the deployables."""
+    gateway_address: pulumi.Output[str]
+    """`host:port` within the cluster."""
+    user_pool_id: pulumi.Output[str]
+    user_pool_client_id: pulumi.Output[str]
+    """Of the app client whose access tokens the gateway takes; public."""
+    issuer: pulumi.Output[str]
+    """What those tokens name as theirs: a URL."""
+    image_repositories: pulumi.Output[dict[str, str]]
+    """Image -> URL of its repository."""
+    buckets: pulumi.Output[dict[str, str]]
+    """What for -> the bucket's name."""
+    queue_prefixes: pulumi.Output[dict[str, str]]
+    """Kind of job -> what its queues' names begin with."""
+
+
+Contract = NetworkContract | ClusterContract | DataContract | WorkloadsContract
+ContractT = TypeVar("ContractT", NetworkContract, ClusterContract, DataContract, WorkloadsContract)
 
 
 def export(contract: Contract) -> None:

@@ -206,6 +206,23 @@ class Lake(Settings):
     """How long S3 keeps overwritten and deleted objects."""
 
 
+class Workloads(Settings):
+    """The services: how large, and which build. What each is stands in `infra/workloads/declared/`."""
+
+    image_tag: Annotated[str, Field(pattern=r"^[\w][\w.-]{0,127}$")]
+    """Of every image. A tag is never moved to another image: what runs is what was built under it."""
+    size: Literal["small", "full"]
+    """`small` asks for little, of memory above all, and runs one pod of each: for trying, not for load."""
+    search_shards: Literal[1, 2, 3, 4, 6, 12]
+    """Into how many the pins are cut: a divisor of the topics' 12 partitions, so that shards are equal."""
+    public: bool = False
+    """Whether the gateway is reached from the internet, or from within the VPC only."""
+    origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{2,5})?$")], ...] = ()
+    """Web pages that may call the gateway and upload images from a browser (CORS)."""
+    outbox: Literal["relay", "debezium"] = "relay"
+    """Who takes events from the pin database to Kafka: our own process, or the Debezium connector."""
+
+
 class Budget(Settings):
     """A monthly cost above which mails go out (at 80% forecast and 100% actual)."""
 
@@ -234,6 +251,7 @@ class Environment(Settings):
     kafka: Kafka
     database: Database
     lake: Lake
+    workloads: Workloads
     backup_retention: Annotated[Days, Field(ge=1, le=3650)]
     protect: bool
     """Stateful resources refuse deletion, in AWS and in Pulumi."""

@@ -22,6 +22,7 @@ LAYERS = MappingProxyType(
             Layer("network", needs=()),
             Layer("cluster", needs=("network",)),
             Layer("data", needs=("network", "cluster")),
+            Layer("workloads", needs=("cluster", "data")),
         )
     }
 )

@@ -10,8 +10,8 @@ from infra.contracts import ClusterContract
 from infra.environment import Environment
 
 _SERVICES = (
-    "appautoscaling", "backup", "budgets", "cloudwatch", "cloudwatchlogs", "ec2", "ecr", "eks", "events",
-    "glue", "iam", "kafka", "kafkaconnect", "kms", "lambda_", "rds", "route53", "s3", "secretsmanager",
+    "appautoscaling", "backup", "budgets", "cloudwatch", "cloudwatchlogs", "cognitoidp", "ec2", "ecr", "eks",
+    "events", "glue", "iam", "kafka", "kafkaconnect", "kms", "lambda_", "rds", "route53", "s3", "secretsmanager",
     "sns", "sqs", "ssm", "sts",
 )  # fmt: skip
 

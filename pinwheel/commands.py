@@ -102,6 +102,9 @@ def up(
     keep: Annotated[
         bool, typer.Option("--keep", help="Go on with the data of the last time, and leave it at the end.")
     ] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, max=10_000_000, metavar="PINS", help="Put a catalogue of so many pins in.")
+    ] = 0,
 ) -> int:
     """Rehearse an environment and leave it running, with real brokers, databases and pods behind it.
 
@@ -109,7 +112,7 @@ def up(
     """
     from pinwheel import up as command  # noqa: PLC0415
 
-    return command.up(environment, port, json, environments, keep=keep, debug=context.obj)
+    return command.up(environment, port, json, environments, keep=keep, seed=seed, debug=context.obj)
 
 
 @app.command()
@@ -130,6 +133,24 @@ def status(
     from pinwheel import status as command  # noqa: PLC0415
 
     return command.status(watch=watch, as_json=json)
+
+
+@app.command()
+def seed(
+    pins: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many.")] = 1000,
+) -> int:
+    """Put a catalogue into the world that is up, through its gateway: people, boards, pins with pictures, saves."""
+    from pinwheel import seed as command  # noqa: PLC0415
+
+    return command.seed(pins)
+
+
+@app.command()
+def demo() -> int:
+    """Create a pin in the world that is up, and find it by its words and by its picture, with the seconds it took."""
+    from pinwheel import demo as command  # noqa: PLC0415
+
+    return command.demo()
 
 
 @app.command()

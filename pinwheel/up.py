@@ -22,11 +22,13 @@ from emulator.process import (
 )
 from infra.environment import Emulator as EmulatorSettings
 from pinwheel import environments, world
-from pinwheel.errors import ExitCode
+from pinwheel.client.gateway import GATEWAY, address
+from pinwheel.errors import ExitCode, Failure
 from pinwheel.overview import KUBECONFIG, Overview, Pod, gather
 from pinwheel.progress import Progress
 from pinwheel.rehearse_command import STDOUT, present, require_graph_file
 from pinwheel.rehearsing import load_programs, rehearse_in, started_emulator
+from pinwheel.seed import planted
 from pinwheel.world import Member, World
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from rehearsal.rehearse import Rehearsal
 
 DEFAULT_PORT: Final = 4588
-_SETTLE_SECONDS: Final = 60.0
+_SETTLE_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.2
 
 _MISLEADS: Final = re.compile(
@@ -50,12 +52,14 @@ def up(
     directory: Path | None,
     *,
     keep: bool,
+    seed: int,
     debug: bool,
 ) -> ExitCode:
     """Rehearse `name` and leave its world running until a signal ends this process.
 
-    With `keep` it goes on with the data of the last time, and leaves its own. Returns only when the rehearsal
-    does not pass; raises EmulatorDiedError when the emulator ends.
+    With `keep` it goes on with the data of the last time, and leaves its own. With `seed` it puts a catalogue
+    of so many pins in. Returns only when the rehearsal does not pass; raises EmulatorDiedError when the
+    emulator ends.
     """
     environment = environments.load(name, directory)
     require_graph_file(graph_file)
@@ -76,7 +80,8 @@ def up(
             here.outputs = contracts(result)
             world.write(here)
             seen = _settled(here, log)
-            for line in introduction(here, seen):
+            searches = _seeded(here, seed, seen, log)
+            for line in introduction(here, seen, searches):
                 out.print(line, highlight=False, markup=False, soft_wrap=True)
             raise _ended(emulator)
 
@@ -142,7 +147,20 @@ def contracts(result: "Rehearsal") -> dict[str, dict[str, object]]:
     return {layer.name: layer.outputs.get("contract", {}) for layer in result.layers}
 
 
-def introduction(here: World, seen: Overview) -> Iterator[str]:
+def _seeded(here: World, pins: int, seen: Overview, log: Console) -> str:
+    """Put a catalogue in, if asked to; the URL of a search, empty in a world without a gateway."""
+    if not any(name.endswith(f"/{GATEWAY}") for name, _ in seen.services):
+        return ""
+    if not pins:
+        return f"{address(here)}/v1/search/pins?q=garden"
+    try:
+        return planted(here, pins, log).search
+    except Failure as failure:  # the world is up all the same
+        seen.notes.append(f"the catalogue was not seeded: {failure.reason}")
+        return ""
+
+
+def introduction(here: World, seen: Overview, searches: str = "") -> Iterator[str]:
     """What to do now: the endpoint, the variables that lead clients to it, what is there, what to try."""
     yield ""
     yield f"{here.environment} is up: the AWS endpoint is {here.endpoint}"
@@ -167,6 +185,9 @@ def introduction(here: World, seen: Overview) -> Iterator[str]:
     for what, value in (*seen.resources, *_counts(seen), *services):
         yield f"  {what:<18} {value}"
     yield from (f"Note: {note}." for note in seen.notes)
+    if searches:
+        yield ""
+        yield f"Search: {searches}"
     yield ""
     yield "Try next:"
     for command in next_commands(here):
@@ -194,6 +215,9 @@ def next_commands(here: World) -> Iterator[str]:
     """Three commands that work as they stand, once the variables are exported."""
     cluster, data = here.outputs.get("cluster", {}), here.outputs.get("data", {})
     aws = f".venv/bin/aws --endpoint-url {here.endpoint}"
+    if "workloads" in here.outputs:
+        yield ".venv/bin/pinwheel demo"
+        yield ".venv/bin/pinwheel seed --pins 1000"
     if cluster:
         yield ".venv/bin/kubectl get pods --all-namespaces -o wide"
     if data:

@@ -14,6 +14,10 @@ _ACCESS = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
 _NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 _HELM = "kubernetes:helm.sh/v3:Release"
 _NODE_OWNERS = ("kubernetes:karpenter.sh/v1:NodePool", "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass")
+_SECRETS = (
+    "kubernetes:external-secrets.io/v1:ExternalSecret",
+    "kubernetes:external-secrets.io/v1:SecretStore",
+)
 _ROUTES = (
     "aws:ec2/route:Route", "aws:ec2/routeTableAssociation:RouteTableAssociation", "aws:ec2/natGateway:NatGateway",
 )  # fmt: skip
@@ -53,6 +57,12 @@ def check(graph: Graph) -> list[Stuck]:
             graph.of_type(*_NODE_OWNERS),
             "nobody is left to remove its finalizer and end its instances (pulumi-kubernetes#1739), "
             "or its CRD goes and takes it along behind Pulumi's back",
+        ),
+        *_outlive(
+            graph,
+            [each for each in graph.of_type(_HELM) if each.name == "external-secrets"],
+            graph.of_type(*_SECRETS),
+            "its CRDs go with it and take them along behind Pulumi's back",
         ),
         *_outlive(
             graph,

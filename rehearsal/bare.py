@@ -9,7 +9,8 @@ import pulumi
 from pulumi.runtime import mocks
 
 from infra import program
-from infra.contracts import ClusterContract, NetworkContract
+from infra.contracts import ClusterContract, DataContract, NetworkContract
+from infra.data.catalogue import CAPTURED_TABLES
 from infra.environment import Environment
 from rehearsal.rehearse import Program, run_program
 
@@ -27,6 +28,7 @@ _READ_BY_PROGRAMS: dict[str, Any] = {
     "name": "bare",
     "port": 3306,
     "readerEndpoint": "reader.invalid",
+    "repositoryUrl": "registry.invalid/bare",
     "result": "bare",
     "url": "https://bare.invalid/queue",
     "vpcConfig": {"clusterSecurityGroupId": "sg-00000000000000000"},
@@ -38,7 +40,9 @@ _MADE_UP = {
     str(pulumi.Output[str]): "bare",
     str(pulumi.Output[int]): 1,
     str(pulumi.Output[list[str]]): ["subnet-a", "subnet-b", "subnet-c"],
-    str(pulumi.Output[dict[str, str]]): {},
+    str(pulumi.Output[dict[str, str]]): dict.fromkeys(
+        CAPTURED_TABLES, _ACCOUNT_ARN
+    ),  # of each database a secret
 }
 _CONTRACTS: dict[str, Any] = {
     kind.LAYER: {
@@ -50,7 +54,7 @@ _CONTRACTS: dict[str, Any] = {
             },
         }
     }
-    for kind in (NetworkContract, ClusterContract)
+    for kind in (NetworkContract, ClusterContract, DataContract)
 }
 
 

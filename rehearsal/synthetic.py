@@ -1,108 +1,81 @@
-"""Synthetic services, to see how a rehearsal's cost grows.
+"""Synthetic services, to see how a rehearsal's cost grows: declared as real ones are, with all that follows.
 
-Each is a Deployment, a role, a repository, a database and an alarm.
+Each has an image of its own, reads a topic, calls the one before it and has a route.
 """
 
-import json
+from collections.abc import Sequence
 
 import pulumi
-import pulumi_aws as aws
-import pulumi_kubernetes as kubernetes
 
-from infra import iam, providers
-from infra.contracts import ClusterContract, NetworkContract, read
+from infra import providers
+from infra.contracts import ClusterContract, DataContract, read
 from infra.environment import Environment
+from infra.workloads import declarations
+from infra.workloads.repository import Repositories, RepositoriesArgs
+from infra.workloads.service import Port, Replicas, Resources, Route, Service, Slo
+from infra.workloads.workloads import Workloads, WorkloadsArgs
 from rehearsal.rehearse import Program
 
-RESOURCES_EACH = 5
+NAMESPACE = "synthetic"
+
+RESOURCES_EACH = 16
+"""Three components; a role with its policy and its association; a repository with its rules; and a ServiceAccount,
+a ConfigMap, a NetworkPolicy, two Services, a Deployment, its autoscaler and its disruption budget."""
+
+
+def declared(count: int) -> tuple[Service, ...]:
+    """`count` services that know each other."""
+    return declarations.checked(_service(index) for index in range(count))
+
+
+def _service(index: int) -> Service:
+    name = f"service-{index:04}"
+    return Service(
+        name=name,
+        owner="synthetic",
+        image=name,
+        slo=Slo(availability_percent=99.9, latency_ms=100),
+        resources=Resources(cpu_millis=100, memory_mib=128, memory_limit_mib=256),
+        replicas=Replicas(2, 10),
+        ports=(Port.HTTP,),
+        reads=("pins",),
+        consumer_group=name,
+        calls=(f"service-{index - 1:04}",) if index else (),
+        routes=(Route((f"/v1/{name}",)),),
+    )
 
 
 def services(count: int) -> Program:
     """A program that declares `count` services on top of the environment's layers."""
+    return program(declared(count))
+
+
+def program(found: Sequence[Service]) -> Program:
+    """A program that declares these services, in a namespace of their own."""
 
     def run(environment: Environment) -> None:
-        under_aws = pulumi.ResourceOptions(provider=providers.aws_provider(environment))
         cluster = read(ClusterContract, environment.name)
-        network = read(NetworkContract, environment.name)
-        in_cluster = pulumi.ResourceOptions(provider=providers.kubernetes_provider(environment, cluster))
-        group = aws.rds.SubnetGroup(
+        aws = providers.aws_provider(environment)
+        kubernetes = providers.kubernetes_provider(environment, cluster)
+        repositories = Repositories(
             "synthetic",
-            name=environment.resource_name("synthetic"),
-            subnet_ids=network.intra_subnet_ids,
-            opts=under_aws,
+            RepositoriesArgs(environment, declarations.images(found)),
+            pulumi.ResourceOptions(provider=aws),
         )
-        for index in range(count):
-            _service(environment, f"service-{index:04}", group, under_aws, in_cluster)
+        Workloads(
+            "synthetic",
+            WorkloadsArgs(
+                environment=environment,
+                namespace=NAMESPACE,
+                services=found,
+                cluster=cluster,
+                data=read(DataContract, environment.name),
+                repositories=repositories.urls,
+                storage={},
+                queues={},
+                after=[kubernetes],
+            ),
+            pulumi.ResourceOptions(providers=[aws, kubernetes]),
+        )
 
     return run
-
-
-def _service(
-    environment: Environment,
-    name: str,
-    subnet_group: aws.rds.SubnetGroup,
-    under_aws: pulumi.ResourceOptions,
-    in_cluster: pulumi.ResourceOptions,
-) -> None:
-    full_name = environment.resource_name(name)
-    aws.iam.Role(
-        name, name=full_name, assume_role_policy=iam.pod_identity_trust(environment.account), opts=under_aws
-    )
-    repository = aws.ecr.Repository(
-        name,
-        name=f"pinwheel/{name}",
-        image_tag_mutability="IMMUTABLE",
-        image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
-        opts=under_aws,
-    )
-    database = aws.rds.Instance(
-        name,
-        identifier=full_name,
-        engine="mysql",
-        instance_class="db.r7g.large",
-        allocated_storage=20,
-        username="service",
-        manage_master_user_password=True,
-        storage_encrypted=True,
-        db_subnet_group_name=subnet_group.name,
-        skip_final_snapshot=True,
-        opts=under_aws,
-    )
-    aws.cloudwatch.MetricAlarm(
-        name,
-        name=f"{full_name}-cpu",
-        comparison_operator="GreaterThanThreshold",
-        evaluation_periods=3,
-        metric_name="CPUUtilization",
-        namespace="AWS/RDS",
-        period=60,
-        statistic="Average",
-        threshold=80,
-        dimensions={"DBInstanceIdentifier": database.identifier},
-        opts=under_aws,
-    )
-    kubernetes.apps.v1.Deployment(
-        name,
-        metadata={"name": name, "namespace": "default", "labels": {"app": name}},
-        spec={
-            "replicas": 2,
-            "selector": {"match_labels": {"app": name}},
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {
-                    "containers": [
-                        {
-                            "name": "service",
-                            "image": repository.repository_url.apply(lambda url: f"{url}:1"),
-                            "env": [{"name": "SETTINGS", "value": json.dumps({"service": name})}],
-                            "resources": {
-                                "requests": {"cpu": "100m", "memory": "128Mi"},
-                                "limits": {"memory": "256Mi"},
-                            },
-                        }
-                    ]
-                },
-            },
-        },
-        opts=in_cluster,
-    )

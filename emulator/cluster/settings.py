@@ -32,6 +32,8 @@ class Settings:
     """Where the project's own images are."""
     environment: dict[str, str] = field(default_factory=dict)
     """What every container gets besides its own variables: the way to the emulated AWS."""
+    overrides: dict[str, str] = field(default_factory=dict)
+    """What takes the place of a container's own variables: where what stands in for AWS differs from it."""
 
     def write(self, file: Path) -> None:
         """Put the settings into `file`, in place of what is there."""

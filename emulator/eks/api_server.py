@@ -65,7 +65,8 @@ class ApiServer:
             key=self.directory / "server.key",
             certificate_authority=self.certificate_authority,
             images=self._backing.images,
-            environment=_container_environment(self._backing),
+            environment=client_environment(self._backing.endpoint, self._backing.region),
+            overrides=_overrides(self._backing),
         ).write(self._settings_file)
 
     def upgrade(self, version: str) -> None:
@@ -113,10 +114,9 @@ class ApiServer:
         return authority.cert_pem.bytes().decode()
 
 
-def _container_environment(backing: Backing) -> dict[str, str]:
-    """The way to the emulated AWS, and how what stands in for it differs from it."""
+def _overrides(backing: Backing) -> dict[str, str]:
+    """Where what stands in for AWS differs from it, in the variables that our services read."""
     return {
-        **client_environment(backing.endpoint, backing.region),
         "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",  # the broker has neither TLS nor IAM
         "DATABASE_CA_FILE": str(certificate_authority(backing)),  # not Amazon's
     }

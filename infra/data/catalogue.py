@@ -1,15 +1,13 @@
-"""What data there is: the services that own it, their topics and the lake's tables, declared once.
+"""What data there is: topics, captured tables and the lake's tables, declared once.
 
 Topics and tables are the same in every environment, so they are code rather than configuration. Adding one
-is adding a declaration here; brokers, connector, catalog and optimizers all read these tuples.
+is adding a declaration here; brokers, connector, catalog and optimizers all read these tuples. Databases
+and users follow from what services declare (`infra/workloads/declarations.py`).
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-
-SERVICES = ("pin", "search", "ml")
-"""Each has a database of its own name, a user for it, and a Kafka user."""
 
 CAPTURED_TABLES = MappingProxyType({"pin": ("pins", "boards", "saves")})
 """Database -> its tables whose changes Debezium publishes, one topic a table."""
@@ -20,6 +18,18 @@ CDC_PREFIX = "cdc"
 SCHEMA_HISTORY_TOPIC = "cdc.schema-history"
 HEARTBEAT_PREFIX = "heartbeat"
 CONNECT_OFFSETS_TOPIC = "connect.debezium.offsets"
+
+OUTBOX = MappingProxyType({"pin": ("outbox",)})
+"""Database -> the table of events that are on their way to Kafka."""
+
+OUTBOX_EVENTS = ("pins", "boards", "saves")
+"""The topics that they go to: each row of the outbox names its own."""
+
+OUTBOX_PREFIX = "outbox"
+"""`topic.prefix` of the connector that reads outboxes; no record goes to a topic of this name."""
+
+OUTBOX_HISTORY_TOPIC = "outbox.schema-history"
+OUTBOX_OFFSETS_TOPIC = "connect.debezium-outbox.offsets"
 
 
 class Cleanup(StrEnum):
@@ -71,7 +81,15 @@ CDC_TOPICS = (
 )
 """What the Debezium connector reads and writes; brokers create no topic by themselves."""
 
+OUTBOX_TOPICS = (
+    Topic(OUTBOX_HISTORY_TOPIC, partitions=1, retention_days=None),
+    Topic(f"{HEARTBEAT_PREFIX}.{OUTBOX_PREFIX}", partitions=1, retention_days=1),
+    Topic(OUTBOX_OFFSETS_TOPIC, partitions=5, retention_days=None, cleanup=Cleanup.COMPACT),
+)
+"""Beside the events themselves, what a connector needs that reads outboxes; only where one does."""
+
 TOPICS = (*_EVENTS, *_DEAD_LETTERS, *CDC_TOPICS)
+"""In every environment."""
 
 
 class Primitive(StrEnum):

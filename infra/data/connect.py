@@ -18,8 +18,7 @@ import pulumi_aws as aws
 
 from infra import iam, logs
 from infra.data.aurora import Aurora
-from infra.data.catalogue import CDC_TOPICS
-from infra.data.debezium import HISTORY_GROUP, connector_settings, worker_properties
+from infra.data.debezium import Capture, captures, connector_settings, worker_properties
 from infra.data.kafka import Kafka
 from infra.data.security_groups import SecurityGroups
 from infra.data.service_database import ServiceDatabases
@@ -51,24 +50,15 @@ class DebeziumArgs:
 
 
 class Debezium(pulumi.ComponentResource):
-    """One connector for the cluster's captured tables. It goes before the topics and users it works with."""
+    """The connectors of the environment, of one plugin. They go before the topics and users they work with."""
 
     def __init__(self, name: str, args: DebeziumArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pinwheel:data:Debezium", name, None, opts)
-        environment, kafka = args.environment, args.kafka
-        full_name = environment.resource_name("debezium")
-        beneath = pulumi.ResourceOptions(parent=self)
-        log_group = logs.log_group(
+        self._args = args
+        environment = args.environment
+        self._plugin = aws.mskconnect.CustomPlugin(
             "debezium",
-            name=f"/aws/mskconnect/{full_name}",
-            retention_days=environment.kafka.log_retention,
-            key=args.log_key,
-            options=beneath,
-        )
-        role, permitted = self._role(full_name, args)
-        plugin = aws.mskconnect.CustomPlugin(
-            "debezium",
-            name=full_name,
+            name=environment.resource_name("debezium"),
             description=PLUGIN_KEY,
             content_type="ZIP",
             location=aws.mskconnect.CustomPluginLocationArgs(
@@ -76,21 +66,36 @@ class Debezium(pulumi.ComponentResource):
                     bucket_arn=f"arn:aws:s3:::{environment.artifacts_bucket}", file_key=PLUGIN_KEY
                 )
             ),
-            opts=beneath,
+            opts=pulumi.ResourceOptions(parent=self),
         )
+        connectors = [self._connector(capture) for capture in captures(environment)]
+        self.register_outputs({"arns": [connector.arn for connector in connectors]})
+
+    def _connector(self, capture: Capture) -> aws.mskconnect.Connector:
+        args = self._args
+        environment, cluster = args.environment, args.aurora.cluster
+        full_name = environment.resource_name(capture.name)
+        beneath = pulumi.ResourceOptions(parent=self)
+        log_group = logs.log_group(
+            capture.name,
+            name=f"/aws/mskconnect/{full_name}",
+            retention_days=environment.kafka.log_retention,
+            key=args.log_key,
+            options=beneath,
+        )
+        role, permitted = self._role(full_name, capture)
         worker = aws.mskconnect.WorkerConfiguration(
-            "debezium",
+            capture.name,
             name=full_name,
             description="JSON, declared offsets topic, secrets from Secrets Manager",
-            properties_file_content=worker_properties(region=environment.region),
+            properties_file_content=worker_properties(capture, region=environment.region),
             opts=beneath,
         )
-        cluster = args.aurora.cluster
-        brokers = kafka.cluster.bootstrap_brokers_sasl_iam
-        self.connector = aws.mskconnect.Connector(
-            "debezium",
+        brokers = args.kafka.cluster.bootstrap_brokers_sasl_iam
+        return aws.mskconnect.Connector(
+            capture.name,
             name=full_name,
-            description="Changes of Aurora's captured tables into Kafka",
+            description=capture.description,
             kafkaconnect_version=KAFKA_CONNECT_VERSION,
             # Debezium reads a binlog with one task: autoscaling would only start idle workers.
             capacity=aws.mskconnect.ConnectorCapacityArgs(
@@ -100,6 +105,7 @@ class Debezium(pulumi.ComponentResource):
             ),
             connector_configuration=pulumi.Output.all(cluster.endpoint, cluster.port, brokers).apply(
                 lambda values: connector_settings(
+                    capture,
                     host=values[0],
                     port=int(values[1]),
                     secret_name=args.databases.replication.secret_name,
@@ -123,7 +129,7 @@ class Debezium(pulumi.ComponentResource):
             plugins=[
                 aws.mskconnect.ConnectorPluginArgs(
                     custom_plugin=aws.mskconnect.ConnectorPluginCustomPluginArgs(
-                        arn=plugin.arn, revision=plugin.latest_revision
+                        arn=self._plugin.arn, revision=self._plugin.latest_revision
                     )
                 )
             ],
@@ -143,12 +149,12 @@ class Debezium(pulumi.ComponentResource):
                 parent=self, depends_on=[permitted, args.security_groups, args.databases, args.topics]
             ),
         )
-        self.register_outputs({"arn": self.connector.arn})
 
-    def _role(self, name: str, args: DebeziumArgs) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+    def _role(self, name: str, capture: Capture) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+        args = self._args
         environment, kafka = args.environment, args.kafka
         role = iam.role(
-            "debezium",
+            capture.name,
             name=name,
             description="Debezium reads its secret and works with its own topics",
             trust_policy=iam.trust(
@@ -164,7 +170,7 @@ class Debezium(pulumi.ComponentResource):
             "kafka-cluster:WriteData",
         ]
         policy = aws.iam.RolePolicy(
-            "debezium",
+            capture.name,
             name=name,
             role=role.name,
             policy=iam.document(
@@ -176,14 +182,14 @@ class Debezium(pulumi.ComponentResource):
                     ],
                     [kafka.cluster.arn],
                 ),
-                iam.allow(use_topic, [kafka.topic_arn(topic.name) for topic in CDC_TOPICS]),
+                iam.allow(use_topic, [kafka.topic_arn(topic) for topic in capture.topics]),
                 iam.allow([*use_topic, "kafka-cluster:CreateTopic"], [kafka.topic_arn(_INTERNAL)]),
                 iam.allow(
                     ["kafka-cluster:DescribeGroup", "kafka-cluster:AlterGroup"],
                     [
                         kafka.group_arn(_INTERNAL),
                         kafka.group_arn(f"connect-{name}*"),
-                        kafka.group_arn(HISTORY_GROUP),
+                        kafka.group_arn(capture.history_group),
                     ],
                 ),
                 iam.allow(["secretsmanager:GetSecretValue"], [args.databases.replication.secret.arn]),

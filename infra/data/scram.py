@@ -6,9 +6,9 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import encryption, iam
-from infra.data.catalogue import SERVICES
 from infra.data.credential import Credential, CredentialArgs
 from infra.environment import Environment
+from infra.workloads import declarations
 
 SECRET_PREFIX = "AmazonMSK_"  # noqa: S105 - MSK takes only secrets whose name starts so, under a customer key
 
@@ -29,7 +29,7 @@ class ScramUsers(pulumi.ComponentResource):
         environment = args.environment
         key = encryption.key(environment, "kafka-credentials", options=pulumi.ResourceOptions(parent=self))
         self.credentials: dict[str, Credential] = {}
-        for service in SERVICES:
+        for service in declarations.kafka_users(environment):
             credential = Credential(
                 f"kafka-{service}",
                 CredentialArgs(

@@ -12,9 +12,10 @@ import pulumi_aws as aws
 
 from infra import encryption, iam, logs
 from infra.data.aurora import Aurora
-from infra.data.catalogue import CAPTURED_TABLES, SERVICES
+from infra.data.catalogue import CAPTURED_TABLES
 from infra.data.credential import Credential, CredentialArgs
 from infra.environment import PROJECT, Environment
+from infra.workloads import declarations
 
 REPLICATION_USER = "debezium"
 BINLOG_RETENTION = 72
@@ -33,7 +34,7 @@ class ServiceDatabasesArgs:
 
 
 class ServiceDatabases(pulumi.ComponentResource):
-    """`credentials` by service; `replication` is Debezium's. Users go with this component, databases stay."""
+    """`credentials` by database; `replication` is Debezium's. Users go with this component, databases stay."""
 
     def __init__(
         self, name: str, args: ServiceDatabasesArgs, opts: pulumi.ResourceOptions | None = None
@@ -43,7 +44,9 @@ class ServiceDatabases(pulumi.ComponentResource):
         self.key = encryption.key(
             args.environment, "database-credentials", options=pulumi.ResourceOptions(parent=self)
         )
-        self.credentials = {service: self._credential(service, database=service) for service in SERVICES}
+        self.credentials = {
+            name: self._credential(name, database=name) for name in declarations.databases(args.environment)
+        }
         self.replication = self._credential(REPLICATION_USER)
         self._function, self._permitted = self._bootstrap()
         created = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.data.catalogue import TOPICS, Topic
+from infra.data.catalogue import OUTBOX_TOPICS, TOPICS, Topic
 from infra.data.kafka_configuration import min_in_sync_replicas, replication_factor
 from infra.environment import Environment
 
@@ -22,12 +22,13 @@ class TopicsArgs:
 
 
 class Topics(pulumi.ComponentResource):
-    """Every topic of `catalogue.TOPICS`."""
+    """Every topic of `catalogue.TOPICS`, and those of the outbox's connector where there is one."""
 
     def __init__(self, name: str, args: TopicsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pinwheel:data:Topics", name, None, opts)
         zones = len(args.environment.zones)
-        for topic in TOPICS:
+        more = OUTBOX_TOPICS if args.environment.workloads.outbox == "debezium" else ()
+        for topic in (*TOPICS, *more):
             aws.msk.Topic(
                 topic.name,
                 name=topic.name,

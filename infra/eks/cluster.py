@@ -92,7 +92,8 @@ class Cluster(pulumi.ComponentResource):
                 parent=self, depends_on=[role, log_group], protect=environment.protect
             ),
         )
-        self.name: pulumi.Output[str] = cluster.name
+        # Its id is its name, but known only once there is a cluster: so other layers cannot run ahead of it.
+        self.name: pulumi.Output[str] = cluster.id
         self.arn: pulumi.Output[str] = cluster.arn
         self.endpoint: pulumi.Output[str] = cluster.endpoint
         self.certificate_authority: pulumi.Output[str] = cluster.certificate_authority.apply(

@@ -36,7 +36,7 @@ class Taint:
         """For a Karpenter NodePool."""
         return {"key": self.key, "value": self.value, "effect": self.effect.value}
 
-    def toleration(self) -> dict[str, str]:
+    def toleration(self) -> kubernetes.core.v1.TolerationArgsDict:
         """What a pod states to be let in, as it stands in a manifest."""
         return {"key": self.key, "operator": "Equal", "value": self.value, "effect": self.effect.value}
 

@@ -66,6 +66,7 @@ def stack(environment: Environment) -> None:
             database_secret_arns=pulumi.Output.all(
                 **{name: credential.secret.arn for name, credential in databases.credentials.items()}
             ),
+            database_credentials_key_arn=databases.key.arn,
             kafka_cluster_arn=kafka.cluster.arn,
             kafka_bootstrap_brokers_iam=kafka.cluster.bootstrap_brokers_sasl_iam,
             kafka_bootstrap_brokers_scram=kafka.cluster.bootstrap_brokers_sasl_scram,

@@ -111,8 +111,9 @@ class Catalogue:
             )
 
     def saves(self) -> list[Save]:
-        """Who saved what; each at most once to a board."""
+        """Who saved what; each at most once to a board, and not to the one that it is on."""
         boards, people = self.boards(), len(self.people())
+        home = [pin.board for pin in self.each_pin()]
         of_person: dict[int, list[int]] = {}
         for at, board in enumerate(boards):
             of_person.setdefault(board.owner, []).append(at)
@@ -124,5 +125,6 @@ class Catalogue:
         for pin in chosen:
             person = int(random.integers(people))
             board = of_person[person][int(random.integers(len(of_person[person])))]
-            found.setdefault((int(pin), board), Save(int(pin), person, board))
+            if board != home[pin]:
+                found.setdefault((int(pin), board), Save(int(pin), person, board))
         return list(found.values())

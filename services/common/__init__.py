@@ -1,1 +1,1 @@
-"""What every service has in common: settings, operations, logs, metrics, traces, HTTP, gRPC and Kafka."""
+"""What the services share: settings, logs, metrics, traces, probes, HTTP, gRPC, Kafka and AWS clients."""

@@ -1,1 +1,1 @@
-"""The gateway: Envoy and what configures it."""
+"""The gateway: runs Envoy with the configuration that `infra/workloads/gateway` generates."""

@@ -8,9 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra import program
-from infra.contracts import ClusterContract, ContractError, DataContract, NetworkContract, decoded, encoded
+from infra.contracts import (
+    ClusterContract,
+    ContractError,
+    DataContract,
+    NetworkContract,
+    WorkloadsContract,
+    decoded,
+    encoded,
+)
 
-CONTRACTS = (NetworkContract, ClusterContract, DataContract)
+CONTRACTS = (NetworkContract, ClusterContract, DataContract, WorkloadsContract)
 
 
 def value_of(expected: Any) -> st.SearchStrategy[Any]:
@@ -39,7 +47,7 @@ def test_what_is_written_is_what_is_read(kind: Any, data: st.DataObject):
 
 
 def test_whole_numbers_survive_a_wire_that_has_only_floats():
-    wire = {**_data_contract(), "version": 1, "database_port": 3306.0}
+    wire = {**_data_contract(), "version": DataContract.VERSION, "database_port": 3306.0}
     assert decoded(DataContract, wire)["database_port"] == 3306
 
 

@@ -51,9 +51,11 @@ def test_nodes_are_upgraded_with_their_release(of_type: Callable[[str], list[Res
 
 
 def test_an_unreachable_cluster_is_not_forgotten(of_type: Callable[[str], list[Resource]]):
-    (provider,) = of_type("pulumi:providers:kubernetes")
+    providers = of_type("pulumi:providers:kubernetes")
 
-    assert "deleteUnreachable" not in provider["inputs"]
+    assert len(providers) == len(("cluster", "workloads"))
+    for provider in providers:
+        assert "deleteUnreachable" not in provider["inputs"]
 
 
 def test_kafka_can_be_upgraded_without_a_new_configuration(of_type: Callable[[str], list[Resource]]):

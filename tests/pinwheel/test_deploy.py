@@ -75,7 +75,11 @@ def world() -> World:
 
 def test_deploy_brings_the_layers_up_in_order_after_a_rehearsal_and_a_yes(world: World) -> None:
     assert deploy("dev", [], outside=world.outside) == ExitCode.PASSED
-    assert world.log == ["rehearse dev", "ask", "up dev-network", "up dev-cluster", "up dev-data"]
+    assert world.log == [
+        "rehearse dev",
+        "ask",
+        *(f"up dev-{layer}" for layer in ("network", "cluster", "data", "workloads")),
+    ]
 
 
 def test_chosen_layers_only_in_their_own_order(world: World) -> None:
@@ -85,7 +89,10 @@ def test_chosen_layers_only_in_their_own_order(world: World) -> None:
 
 def test_preview_changes_nothing_and_asks_nothing(world: World) -> None:
     deploy("prod", [], preview=True, outside=world.outside)
-    assert world.log == ["rehearse prod", "preview prod-network", "preview prod-cluster", "preview prod-data"]
+    assert world.log == [
+        "rehearse prod",
+        *(f"preview prod-{layer}" for layer in ("network", "cluster", "data", "workloads")),
+    ]
 
 
 def test_a_rehearsal_that_does_not_pass_stops_the_deployment(world: World) -> None:
@@ -111,6 +118,7 @@ def test_without_a_yes_nothing_is_deployed(world: World) -> None:
 def test_destroy_goes_in_reverse_drains_the_cluster_and_sweeps_before_the_network(world: World) -> None:
     destroy("dev", [], yes=True, outside=world.outside)
     assert world.log == [
+        "destroy dev-workloads",
         "destroy dev-data",
         "drain pinwheel-dev-cluster in us-east-1",
         "destroy dev-cluster",
@@ -127,26 +135,26 @@ def test_destroy_stops_at_the_first_layer_that_fails(world: World) -> None:
 
 
 def test_the_drain_may_be_skipped(world: World) -> None:
-    destroy("dev", ["cluster", "data"], yes=True, skip_drain=True, outside=world.outside)
-    assert world.log == ["destroy dev-data", "destroy dev-cluster"]
+    destroy("dev", ["cluster", "data", "workloads"], yes=True, skip_drain=True, outside=world.outside)
+    assert world.log == ["destroy dev-workloads", "destroy dev-data", "destroy dev-cluster"]
 
 
 def test_a_cluster_that_never_came_up_needs_no_drain(world: World) -> None:
     world.contracts = {}
     destroy("dev", [], yes=True, outside=world.outside)
-    assert world.log == ["destroy dev-data", "destroy dev-cluster", "destroy dev-network"]
+    assert world.log == [f"destroy dev-{layer}" for layer in ("workloads", "data", "cluster", "network")]
 
 
 def test_an_emulated_cluster_has_nothing_to_drain(world: World) -> None:
     world.contracts = {"local-cluster": {"name": "c"}, "local-network": {"vpc_id": "v"}}
     destroy("local", [], yes=True, outside=world.outside)
-    assert world.log == ["destroy local-data", "destroy local-cluster", "destroy local-network"]
+    assert world.log == [f"destroy local-{layer}" for layer in ("workloads", "data", "cluster", "network")]
 
 
 def test_a_layer_that_carries_others_goes_with_them_or_not_at_all(world: World) -> None:
-    with pytest.raises(Failure, match="cluster and data would lose") as refused:
+    with pytest.raises(Failure, match="cluster and data and workloads would lose") as refused:
         destroy("dev", ["network"], yes=True, outside=world.outside)
-    assert refused.value.remedy.endswith("--layer network --layer cluster --layer data")
+    assert refused.value.remedy.endswith("--layer network --layer cluster --layer data --layer workloads")
     assert world.log == []
 
 
@@ -168,8 +176,8 @@ def test_unprotected_by_its_name_it_loses_its_protection_first(world: World) -> 
     destroy("prod", [], unprotect=True, outside=world.outside)
     assert world.log == [
         "ask",
-        *(f"up prod-{layer} unprotected" for layer in ("network", "cluster", "data")),
-        *(f"destroy prod-{layer}" for layer in ("data", "cluster", "network")),
+        *(f"up prod-{layer} unprotected" for layer in ("network", "cluster", "data", "workloads")),
+        *(f"destroy prod-{layer}" for layer in ("workloads", "data", "cluster", "network")),
     ]
 
 

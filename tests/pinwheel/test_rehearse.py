@@ -20,7 +20,7 @@ def test_the_local_environment_passes_and_its_graph_is_written(pinwheel, tmp_pat
     assert "network: started" in done.stderr
     told = json.loads(graph.read_text())
     assert told["environment"] == "local"
-    assert [layer["name"] for layer in told["layers"]] == ["network", "cluster", "data"]
+    assert [layer["name"] for layer in told["layers"]] == ["network", "cluster", "data", "workloads"]
     assert list(tmp_path.glob(".graph.json*")) == []
     assert pinwheel.processes() == []
 

@@ -41,8 +41,8 @@ def test_an_environment_passes(rehearsed: Rehearsed, name: str):
     rehearsal = rehearsed(name)
 
     assert [f"{each.resource}: {each.problem}" for each in rehearsal.refusals] == []
-    assert [layer.crash for layer in rehearsal.layers] == ["", "", ""]
-    assert [layer.name for layer in rehearsal.layers] == ["network", "cluster", "data"]
+    assert [layer.crash for layer in rehearsal.layers] == ["", "", "", ""]
+    assert [layer.name for layer in rehearsal.layers] == ["network", "cluster", "data", "workloads"]
     assert rehearsal.passed
 
 
@@ -258,6 +258,7 @@ def test_dev_can_be_thrown_away(rehearsed: Rehearsed):
 
 NAMES = ("bucket", "clusterIdentifier", "clusterName", "functionName", "identifier", "name", "nodeGroupName")
 NAMED_OTHERWISE = {
+    "aws:ecr/repository:Repository": "an image is called the same wherever it runs",
     "aws:eks/addon:Addon": "AWS names them",
     "aws:glue/catalogTable:CatalogTable": "their database has the name",
     "aws:msk/topic:Topic": "their cluster has the name",

@@ -23,5 +23,12 @@ def _listening(process: psutil.Process) -> list[str]:
     return [
         f"{each.laddr.ip}:{each.laddr.port}"
         for each in connections
-        if each.status == psutil.CONN_LISTEN and not ipaddress.ip_address(each.laddr.ip).is_loopback
+        if each.status == psutil.CONN_LISTEN and not _is_loopback(each.laddr.ip)
     ]
+
+
+def _is_loopback(text: str) -> bool:
+    """Also of `::ffff:127.0.0.1`: gRPC listens on IPv4 addresses by IPv6 sockets."""
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

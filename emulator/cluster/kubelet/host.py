@@ -31,6 +31,10 @@ class ServiceEndpoints(Protocol):
         """The ports of a Service, and those at which it listens."""
         ...
 
+    def headless_address(self, namespace: str, name: str) -> str | None:
+        """What stands for the pods of a headless Service; None for any other."""
+        ...
+
 
 @dataclass
 class Host:
@@ -111,7 +115,9 @@ class Host:
         if found["spec"].get("type") == "ExternalName":
             return ServiceAddress(found["spec"].get("externalName", ""))
         address = found["spec"].get("clusterIP")
-        if not address or address == "None":  # headless: its pods have no lasting addresses
+        if address == "None" and certain and self.endpoints:
+            address = self.endpoints.headless_address(namespace, name)
+        if not address or address == "None":  # of a pod of a headless Service, or told to nobody yet
             return None
         ports = {port["port"]: port["port"] for port in found["spec"].get("ports") or ()}
         moved = self.endpoints.ports(namespace, name) if self.endpoints else {}

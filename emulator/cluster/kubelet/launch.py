@@ -46,7 +46,9 @@ def launch(host: Host, pod: Object, container: Mapping[str, Any], image: Image, 
     folders = volumes.folders(container)
     given = {**_base(pod, folder, folders), **host.settings.environment}
     base = {**image.environment, **given}
-    variables = container_variables(pod, container, Sources(host.store, host.resources, namespace), base)
+    own = container_variables(pod, container, Sources(host.store, host.resources, namespace), base)
+    variables = {**own, **host.settings.overrides}
+    given = {**given, **host.settings.overrides}
 
     def real(text: str) -> str:
         return host.translated(with_folders(text, folders), namespace)

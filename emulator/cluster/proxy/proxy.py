@@ -102,6 +102,13 @@ class ServiceProxy:
             return {}
         return self._front(service).ports
 
+    def headless_address(self, namespace: str, name: str) -> str | None:
+        """What stands for the pods of a headless Service, whose name DNS would give all their addresses for."""
+        service = self._store.find(self._services, namespace, name)
+        if service is None or not _is_headless(service):
+            return None
+        return self._front(service).address
+
     # Following the objects
 
     def _note(self, event: Event) -> None:
@@ -133,9 +140,7 @@ class ServiceProxy:
                 self._describe(service, self._front(service))
 
     def _is_fronted(self, service: Object) -> bool:
-        spec = service["spec"]
-        headless = spec.get("clusterIP") == "None" or spec.get("type") == "ExternalName"
-        return not headless and key_of(service) != _API_SERVER
+        return service["spec"].get("type") != "ExternalName" and key_of(service) != _API_SERVER
 
     def _front(self, service: Object) -> _Front:
         key = key_of(service)
@@ -170,10 +175,11 @@ class ServiceProxy:
         """Write into the Service where it is."""
         changed = copy_of(service)
         spec = changed["spec"]
-        if spec.get("clusterIP") != front.address:
+        if spec.get("clusterIP") != front.address and not _is_headless(service):
             spec |= {"clusterIP": front.address, "clusterIPs": [front.address]}
         addresses = [f"{front.address}:{port}" for port in front.ports.values()]
-        told = {ADDRESS: ",".join(addresses), URL: _url(changed, front)}
+        shown = "" if _is_headless(service) else _url(changed, front)  # people have another Service for that
+        told = {ADDRESS: ",".join(addresses), URL: shown}
         annotations: dict[str, str] = changed["metadata"].get("annotations") or {}
         changed["metadata"]["annotations"] = {
             **{name: value for name, value in annotations.items() if name not in told},
@@ -281,6 +287,10 @@ class ServiceProxy:
 def _tcp(service: Object) -> list[dict[str, Any]]:
     ports = cast("list[dict[str, Any]]", (service.get("spec") or {}).get("ports") or [])
     return [port for port in ports if port.get("protocol", "TCP") == "TCP"]
+
+
+def _is_headless(service: Object) -> bool:
+    return service["spec"].get("clusterIP") == "None"
 
 
 def _cluster_name(key: Key, port: int) -> str:

@@ -7,7 +7,6 @@ from infra.data.catalogue import (
     CAPTURED_TABLES,
     CDC_PREFIX,
     DEAD_LETTER_SUFFIX,
-    SERVICES,
     TABLES,
     TOPICS,
     Cleanup,
@@ -18,6 +17,7 @@ from infra.data.catalogue import (
     Table,
 )
 from infra.data.kafka_configuration import replication_factor
+from infra.workloads import declarations
 
 INTERNAL_PARTITIONS = 50 + 50 + 25 + 5 + 1
 """Consumer offsets, transactions, and what MSK Connect makes for a connector."""
@@ -47,8 +47,9 @@ def test_every_captured_table_has_its_topic():
         assert {f"{CDC_PREFIX}.{database}.{table}" for table in tables} <= names
 
 
-def test_captured_databases_belong_to_services():
-    assert set(CAPTURED_TABLES) <= set(SERVICES)
+@pytest.mark.parametrize("name", environment_file.names())
+def test_captured_databases_belong_to_services(name: str):
+    assert set(CAPTURED_TABLES) <= set(declarations.databases(environment_file.load(name)))
 
 
 def test_every_lake_table_is_fed_by_an_event_topic_with_a_dead_letter_topic():

@@ -51,6 +51,8 @@ def test_popularity_is_zipfian():
     assert counts[0] >= 20  # for a thousand pins and about a thousand saves
     assert len(counts) < 500
     assert len({(save.pin, save.board) for save in saves}) == len(saves)
+    home = [pin.board for pin in Catalogue(1000).each_pin()]
+    assert not any(save.board == home[save.pin] for save in saves)
 
 
 @pytest.mark.parametrize("pins", [1, 5])

@@ -243,13 +243,13 @@ def test_calling_a_function_of_a_provider_is_told(base: Base):
 def test_when_the_first_resource_is_refused_everything_is_judged_and_nothing_else_refused(
     environment: Environment, cloud: Cloud
 ):
-    """All three layers of dev, without one resource to stand on: the hardest case for a false refusal."""
+    """All layers of dev, without one resource to stand on: the hardest case for a false refusal."""
     network = environment.network.model_copy(update={"cidr": ipaddress.IPv4Network("10.0.0.0/15")})
     changed = environment.model_copy(update={"network": network, "name": "too-wide"})
 
     rehearsal = rehearse(changed, cloud)
 
-    assert [layer.crash for layer in rehearsal.layers] == ["", "", ""]
+    assert [layer.crash for layer in rehearsal.layers] == ["", "", "", ""]
     assert [(each.resource, each.problem.property) for each in rehearsal.refusals] == [
         ("aws:ec2/vpc:Vpc vpc", "cidrBlock")
     ], "\n".join(f"{each.resource}: {each.problem}" for each in rehearsal.refusals)

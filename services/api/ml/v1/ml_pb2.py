@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bservices/api/ml/v1/ml.proto\x12\x12services.api.ml.v1\"\"\n\x11\x45mbedTextsRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"<\n\x12\x45mbedTextsResponse\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07vectors\x18\x02 \x03(\x0c\"$\n\x12\x45mbedImagesRequest\x12\x0e\n\x06images\x18\x01 \x03(\x0c\"=\n\x13\x45mbedImagesResponse\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07vectors\x18\x02 \x03(\x0c\":\n\tCandidate\x12\x0e\n\x06pin_id\x18\x01 \x01(\x03\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\"S\n\rRerankRequest\x12\x0f\n\x07history\x18\x01 \x03(\x0c\x12\x31\n\ncandidates\x18\x02 \x03(\x0b\x32\x1d.services.api.ml.v1.Candidate\"!\n\x0eRerankResponse\x12\x0f\n\x07pin_ids\x18\x01 \x03(\x03\x32\xcf\x01\n\x10\x45mbeddingService\x12[\n\nEmbedTexts\x12%.services.api.ml.v1.EmbedTextsRequest\x1a&.services.api.ml.v1.EmbedTextsResponse\x12^\n\x0b\x45mbedImages\x12&.services.api.ml.v1.EmbedImagesRequest\x1a\'.services.api.ml.v1.EmbedImagesResponse2a\n\x0eRankingService\x12O\n\x06Rerank\x12!.services.api.ml.v1.RerankRequest\x1a\".services.api.ml.v1.RerankResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bservices/api/ml/v1/ml.proto\x12\x12services.api.ml.v1\"\"\n\x11\x45mbedTextsRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"K\n\x12\x45mbedTextsResponse\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07vectors\x18\x02 \x03(\x0c\x12\r\n\x05joint\x18\x03 \x01(\x08\"$\n\x12\x45mbedImagesRequest\x12\x0e\n\x06images\x18\x01 \x03(\x0c\"L\n\x13\x45mbedImagesResponse\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07vectors\x18\x02 \x03(\x0c\x12\r\n\x05joint\x18\x03 \x01(\x08\":\n\tCandidate\x12\x0e\n\x06pin_id\x18\x01 \x01(\x03\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0e\n\x06vector\x18\x03 \x01(\x0c\"S\n\rRerankRequest\x12\x0f\n\x07history\x18\x01 \x03(\x0c\x12\x31\n\ncandidates\x18\x02 \x03(\x0b\x32\x1d.services.api.ml.v1.Candidate\"!\n\x0eRerankResponse\x12\x0f\n\x07pin_ids\x18\x01 \x03(\x03\x32\xcf\x01\n\x10\x45mbeddingService\x12[\n\nEmbedTexts\x12%.services.api.ml.v1.EmbedTextsRequest\x1a&.services.api.ml.v1.EmbedTextsResponse\x12^\n\x0b\x45mbedImages\x12&.services.api.ml.v1.EmbedImagesRequest\x1a\'.services.api.ml.v1.EmbedImagesResponse2a\n\x0eRankingService\x12O\n\x06Rerank\x12!.services.api.ml.v1.RerankRequest\x1a\".services.api.ml.v1.RerankResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,19 +34,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDTEXTSREQUEST']._serialized_start=51
   _globals['_EMBEDTEXTSREQUEST']._serialized_end=85
   _globals['_EMBEDTEXTSRESPONSE']._serialized_start=87
-  _globals['_EMBEDTEXTSRESPONSE']._serialized_end=147
-  _globals['_EMBEDIMAGESREQUEST']._serialized_start=149
-  _globals['_EMBEDIMAGESREQUEST']._serialized_end=185
-  _globals['_EMBEDIMAGESRESPONSE']._serialized_start=187
-  _globals['_EMBEDIMAGESRESPONSE']._serialized_end=248
-  _globals['_CANDIDATE']._serialized_start=250
-  _globals['_CANDIDATE']._serialized_end=308
-  _globals['_RERANKREQUEST']._serialized_start=310
-  _globals['_RERANKREQUEST']._serialized_end=393
-  _globals['_RERANKRESPONSE']._serialized_start=395
-  _globals['_RERANKRESPONSE']._serialized_end=428
-  _globals['_EMBEDDINGSERVICE']._serialized_start=431
-  _globals['_EMBEDDINGSERVICE']._serialized_end=638
-  _globals['_RANKINGSERVICE']._serialized_start=640
-  _globals['_RANKINGSERVICE']._serialized_end=737
+  _globals['_EMBEDTEXTSRESPONSE']._serialized_end=162
+  _globals['_EMBEDIMAGESREQUEST']._serialized_start=164
+  _globals['_EMBEDIMAGESREQUEST']._serialized_end=200
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_start=202
+  _globals['_EMBEDIMAGESRESPONSE']._serialized_end=278
+  _globals['_CANDIDATE']._serialized_start=280
+  _globals['_CANDIDATE']._serialized_end=338
+  _globals['_RERANKREQUEST']._serialized_start=340
+  _globals['_RERANKREQUEST']._serialized_end=423
+  _globals['_RERANKRESPONSE']._serialized_start=425
+  _globals['_RERANKRESPONSE']._serialized_end=458
+  _globals['_EMBEDDINGSERVICE']._serialized_start=461
+  _globals['_EMBEDDINGSERVICE']._serialized_end=668
+  _globals['_RANKINGSERVICE']._serialized_start=670
+  _globals['_RANKINGSERVICE']._serialized_end=767
 # @@protoc_insertion_point(module_scope)

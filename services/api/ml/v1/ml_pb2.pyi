@@ -44,7 +44,10 @@ class EmbedTextsResponse(_message.Message):
 
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     VECTORS_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
+    joint: _builtins.bool
+    """Whether these vectors compare with those of images of the same model version."""
     @_builtins.property
     def vectors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     def __init__(
@@ -52,10 +55,11 @@ class EmbedTextsResponse(_message.Message):
         *,
         model_version: _builtins.str = ...,
         vectors: _abc.Iterable[_builtins.bytes] | None = ...,
+        joint: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_version", b"model_version", "vectors", b"vectors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joint", b"joint", "model_version", b"model_version", "vectors", b"vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -89,7 +93,10 @@ class EmbedImagesResponse(_message.Message):
 
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     VECTORS_FIELD_NUMBER: _builtins.int
+    JOINT_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
+    joint: _builtins.bool
+    """Whether these vectors compare with those of texts of the same model version."""
     @_builtins.property
     def vectors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     def __init__(
@@ -97,10 +104,11 @@ class EmbedImagesResponse(_message.Message):
         *,
         model_version: _builtins.str = ...,
         vectors: _abc.Iterable[_builtins.bytes] | None = ...,
+        joint: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_version", b"model_version", "vectors", b"vectors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joint", b"joint", "model_version", b"model_version", "vectors", b"vectors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -117,6 +125,7 @@ class Candidate(_message.Message):
     score: _builtins.float
     """Of the retrieval: higher is better."""
     vector: _builtins.bytes
+    """Empty when the pin has none: its score alone counts."""
     def __init__(
         self,
         *,

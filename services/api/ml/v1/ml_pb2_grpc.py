@@ -26,7 +26,11 @@ if _version_not_supported:
 
 
 class EmbeddingServiceStub:
-    """Vectors of unit length, float32 little-endian. Those of texts and of images of one model version compare.
+    """Vectors of unit length, float32 little-endian. Only those of one model version compare, and a text's with an
+    image's only if the model is joint.
+
+    RESOURCE_EXHAUSTED when more waits than can be done in time: come back later. Nothing is done for a call whose
+    deadline has passed.
     """
 
     def __init__(self, channel):
@@ -48,18 +52,22 @@ class EmbeddingServiceStub:
 
 
 class EmbeddingServiceServicer:
-    """Vectors of unit length, float32 little-endian. Those of texts and of images of one model version compare.
+    """Vectors of unit length, float32 little-endian. Only those of one model version compare, and a text's with an
+    image's only if the model is joint.
+
+    RESOURCE_EXHAUSTED when more waits than can be done in time: come back later. Nothing is done for a call whose
+    deadline has passed.
     """
 
     def EmbedTexts(self, request, context):
-        """INVALID_ARGUMENT for a text that is empty or too long.
+        """INVALID_ARGUMENT for a text that is empty or too long; UNIMPLEMENTED if the model takes no texts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EmbedImages(self, request, context):
-        """INVALID_ARGUMENT for bytes that are no image, or one that is too large.
+        """INVALID_ARGUMENT for bytes that are no image, or one that is too large; the message says which.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +95,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EmbeddingService:
-    """Vectors of unit length, float32 little-endian. Those of texts and of images of one model version compare.
+    """Vectors of unit length, float32 little-endian. Only those of one model version compare, and a text's with an
+    image's only if the model is joint.
+
+    RESOURCE_EXHAUSTED when more waits than can be done in time: come back later. Nothing is done for a call whose
+    deadline has passed.
     """
 
     @staticmethod
@@ -167,7 +179,8 @@ class RankingServiceServicer:
     """
 
     def Rerank(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """INVALID_ARGUMENT for vectors that are not all of one length, or a score that is no finite number.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

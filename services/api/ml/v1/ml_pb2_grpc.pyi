@@ -27,29 +27,44 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EmbeddingServiceStub:
-    """Vectors of unit length, float32 little-endian. Those of texts and of images of one model version compare."""
+    """Vectors of unit length, float32 little-endian. Only those of one model version compare, and a text's with an
+    image's only if the model is joint.
+
+    RESOURCE_EXHAUSTED when more waits than can be done in time: come back later. Nothing is done for a call whose
+    deadline has passed.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EmbeddingServiceAsyncStub: ...
     EmbedTexts: _grpc.UnaryUnaryMultiCallable[_ml_pb2.EmbedTextsRequest, _ml_pb2.EmbedTextsResponse]
-    """INVALID_ARGUMENT for a text that is empty or too long."""
+    """INVALID_ARGUMENT for a text that is empty or too long; UNIMPLEMENTED if the model takes no texts."""
     EmbedImages: _grpc.UnaryUnaryMultiCallable[_ml_pb2.EmbedImagesRequest, _ml_pb2.EmbedImagesResponse]
-    """INVALID_ARGUMENT for bytes that are no image, or one that is too large."""
+    """INVALID_ARGUMENT for bytes that are no image, or one that is too large; the message says which."""
 
 @_typing.type_check_only
 class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
-    """Vectors of unit length, float32 little-endian. Those of texts and of images of one model version compare."""
+    """Vectors of unit length, float32 little-endian. Only those of one model version compare, and a text's with an
+    image's only if the model is joint.
+
+    RESOURCE_EXHAUSTED when more waits than can be done in time: come back later. Nothing is done for a call whose
+    deadline has passed.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EmbedTexts: _aio.UnaryUnaryMultiCallable[_ml_pb2.EmbedTextsRequest, _ml_pb2.EmbedTextsResponse]  # type: ignore[assignment]
-    """INVALID_ARGUMENT for a text that is empty or too long."""
+    """INVALID_ARGUMENT for a text that is empty or too long; UNIMPLEMENTED if the model takes no texts."""
     EmbedImages: _aio.UnaryUnaryMultiCallable[_ml_pb2.EmbedImagesRequest, _ml_pb2.EmbedImagesResponse]  # type: ignore[assignment]
-    """INVALID_ARGUMENT for bytes that are no image, or one that is too large."""
+    """INVALID_ARGUMENT for bytes that are no image, or one that is too large; the message says which."""
 
 class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Vectors of unit length, float32 little-endian. Those of texts and of images of one model version compare."""
+    """Vectors of unit length, float32 little-endian. Only those of one model version compare, and a text's with an
+    image's only if the model is joint.
+
+    RESOURCE_EXHAUSTED when more waits than can be done in time: come back later. Nothing is done for a call whose
+    deadline has passed.
+    """
 
     @_abc_1.abstractmethod
     def EmbedTexts(
@@ -57,7 +72,7 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ml_pb2.EmbedTextsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ml_pb2.EmbedTextsResponse, _abc.Awaitable[_ml_pb2.EmbedTextsResponse]]:
-        """INVALID_ARGUMENT for a text that is empty or too long."""
+        """INVALID_ARGUMENT for a text that is empty or too long; UNIMPLEMENTED if the model takes no texts."""
 
     @_abc_1.abstractmethod
     def EmbedImages(
@@ -65,7 +80,7 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ml_pb2.EmbedImagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ml_pb2.EmbedImagesResponse, _abc.Awaitable[_ml_pb2.EmbedImagesResponse]]:
-        """INVALID_ARGUMENT for bytes that are no image, or one that is too large."""
+        """INVALID_ARGUMENT for bytes that are no image, or one that is too large; the message says which."""
 
 def add_EmbeddingServiceServicer_to_server(servicer: EmbeddingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -77,6 +92,7 @@ class RankingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RankingServiceAsyncStub: ...
     Rerank: _grpc.UnaryUnaryMultiCallable[_ml_pb2.RerankRequest, _ml_pb2.RerankResponse]
+    """INVALID_ARGUMENT for vectors that are not all of one length, or a score that is no finite number."""
 
 @_typing.type_check_only
 class RankingServiceAsyncStub(RankingServiceStub):
@@ -84,6 +100,7 @@ class RankingServiceAsyncStub(RankingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Rerank: _aio.UnaryUnaryMultiCallable[_ml_pb2.RerankRequest, _ml_pb2.RerankResponse]  # type: ignore[assignment]
+    """INVALID_ARGUMENT for vectors that are not all of one length, or a score that is no finite number."""
 
 class RankingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders what search found by what one person did before."""
@@ -93,6 +110,7 @@ class RankingServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _ml_pb2.RerankRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_ml_pb2.RerankResponse, _abc.Awaitable[_ml_pb2.RerankResponse]]: ...
+    ) -> _typing.Union[_ml_pb2.RerankResponse, _abc.Awaitable[_ml_pb2.RerankResponse]]:
+        """INVALID_ARGUMENT for vectors that are not all of one length, or a score that is no finite number."""
 
 def add_RankingServiceServicer_to_server(servicer: RankingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -311,7 +311,8 @@ async def test_a_service_whose_address_cannot_be_had_gets_another(machine: Machi
         assert found["echo"] in machine.addresses
         assert found["late"] == promised
         assert (found["headless"], found["outside"]) == ("None", None)
-        assert annotations(machine, "headless") == annotations(machine, "outside") == {}
+        assert "pinwheel.io/url" not in annotations(machine, "headless")
+        assert annotations(machine, "outside") == {}
 
 
 @asynchronous
@@ -345,6 +346,32 @@ async def test_pods_find_a_service_that_has_moved(machine: Machine) -> None:
             await machine.until("a", ready)
             told = await anext(machine.kubelet.log("default", "a", follow=True))
             assert told.decode().strip() == annotations(machine)["pinwheel.io/url"] + "/x"
+
+
+@asynchronous
+async def test_a_headless_services_name_leads_to_its_pods(machine: Machine) -> None:
+    """DNS would tell all their addresses; a process here is told one that stands for them, before there are any."""
+    tell = "import os, time; print(os.environ['FULL'], os.environ['SHORT'], flush=True); time.sleep(600)"
+    env = [
+        {"name": "FULL", "value": "echo.default.svc.cluster.local"},
+        {"name": "SHORT", "value": "echo"},
+    ]
+    async with machine.running(services=True):
+        service(machine, clusterIP="None")
+        machine.pod("asking", script(tell, env=env))
+        await machine.until("asking", ready)
+        told = await anext(machine.kubelet.log("default", "asking", follow=True))
+        address, short = told.decode().split()
+        pods(machine, "a", "b")
+
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            asks = Client(f"http://{address}:8080", session)
+            for name in ("a", "b"):
+                await asks.until(name.__eq__)
+        assert short == "echo"
+        found = machine.store.get(machine.resources["services"], "default", "echo")
+        assert found["spec"]["clusterIP"] == "None"
 
 
 @pytest.mark.parametrize("refused", [errno.EACCES, errno.EADDRINUSE])

@@ -1,0 +1,38 @@
+"""From the declarations of services to the gateway's configuration."""
+
+import json
+from collections.abc import Sequence
+
+import pulumi
+
+from infra.environment import Environment
+from infra.workloads.endpoints import HEADLESS_SUFFIX
+from infra.workloads.gateway.bootstrap import FILE_NAME, configuration
+from infra.workloads.gateway.identity import UserPool
+from infra.workloads.gateway.inputs import Upstream
+from infra.workloads.service import Port, Service
+
+
+def upstreams(services: Sequence[Service], namespace: str) -> tuple[Upstream, ...]:
+    """The services with routes, by the names under which all their ready pods are found."""
+    return tuple(
+        Upstream(
+            service.name,
+            f"{service.name}{HEADLESS_SUFFIX}.{namespace}.svc.cluster.local",
+            Port.HTTP.number,
+            service.routes,
+        )
+        for service in services
+        if service.routes
+    )
+
+
+def file_contents(
+    environment: Environment, services: Sequence[Service], namespace: str, pool: UserPool
+) -> dict[str, pulumi.Output[str]]:
+    """The files of the gateway's ConfigMap, by name."""
+    found, origins = upstreams(services, namespace), environment.workloads.origins
+    text = pool.identity.apply(
+        lambda identity: json.dumps(configuration(found, identity, origins=origins), indent=1)
+    )
+    return {FILE_NAME: text}

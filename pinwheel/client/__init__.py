@@ -1,0 +1,1 @@
+"""The public API as a client sees it: who asks, and what is asked through the gateway."""

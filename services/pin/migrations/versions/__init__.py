@@ -1,0 +1,1 @@
+"""One module a revision, named in the order they apply."""

@@ -1,0 +1,1 @@
+"""The engine beside others that are kept: `python -m services.search.benchmark --pins 1000000`."""

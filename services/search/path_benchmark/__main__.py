@@ -1,0 +1,163 @@
+# ruff: noqa: T201 - it prints a table
+"""Prints the table."""
+
+import argparse
+import json
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from confluent_kafka import Producer
+
+from services.search.benchmark.corpus import Corpus
+from services.search.path_benchmark.load import Load, run
+from services.search.path_benchmark.world import START_SECONDS, World, build, pin_event, running
+
+_QUERIES: Final = 10_000
+_UPSERTS_A_SECOND: Final = 500
+_FRESH: Final = 100
+_STEP: Final = 7919
+"""Coprime to every count here: pins and queries in an order that looks random and is always the same."""
+
+
+def main() -> None:
+    """Measure, and print what the reference's last table asks for beside it."""
+    parser = argparse.ArgumentParser(prog="services.search.path_benchmark")
+    parser.add_argument("--pins", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=8, help="of each load")
+    parser.add_argument("--directory", type=Path, help="where the index is built, and kept")
+    parser.add_argument("--url", help="of a gateway or root that runs already, over the same corpus")
+    parser.add_argument("--token", default="", help="bearer token for --url")
+    arguments = parser.parse_args()
+    corpus = Corpus(arguments.pins)
+    paths = mixed(corpus)
+    if arguments.url:
+        _closed(arguments.url, paths, arguments.seconds, arguments.token)
+        return
+    with ExitStack() as stack:
+        directory = arguments.directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        build(corpus, directory)
+        _measure(stack.enter_context(running(directory)), corpus, paths, arguments.seconds)
+
+
+def mixed(corpus: Corpus) -> list[str]:
+    """Half flat text, 30% two-stage, 20% similar: the reference's mix."""
+    flat = [{"q": text} for text in corpus.text_queries(_QUERIES // 2)]
+    two_stage = [
+        {"q": text, "country": country, "board": board, "mode": "two-stage"}
+        for text, country, board in corpus.group_queries(_QUERIES * 3 // 10)
+    ]
+    similar = [number * _STEP % corpus.pins + 1 for number in range(_QUERIES // 5)]
+    paths = [f"/v1/search/pins?{urlencode(query)}&limit=10" for query in [*flat, *two_stage]]
+    paths += [f"/v1/search/pins/{pin_id}/similar?limit=10" for pin_id in similar]
+    return [paths[number * _STEP % len(paths)] for number in range(len(paths))]
+
+
+def _measure(world: World, corpus: Corpus, paths: list[str], seconds: float) -> None:
+    print(f"leaf ready after {world.ready_seconds:.1f} s; target: 30 s for a million pins")
+    run(world.url, paths, connections=8, seconds=2)  # warm
+    before = world.cpu_seconds()
+    requests = _closed(world.url, paths, seconds, "")
+    costs = {name: (after - before[name]) / requests * 1e6 for name, after in world.cpu_seconds().items()}
+    print("CPU a request: " + ", ".join(f"{name} {cost:.0f} us" for name, cost in costs.items()))
+    with publishing(world.kafka, corpus):
+        load = run(world.url, paths, connections=8, seconds=seconds)
+        _print("closed, 8 connections, + 500 upserts/s", load, ">= 1000 rps")
+        load = run(world.url, paths, connections=8, seconds=seconds, delay_ms=14)
+        _print("about 480 rps + 500 upserts/s", load, "5 / 25 ms")
+        fresh = freshness(world, corpus)
+    p50, p99 = fresh[len(fresh) // 2], fresh[int(len(fresh) * 0.99)]
+    print(
+        f"{'produce -> HTTP hit, + 500 upserts/s':51} p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   target: 80 / 200 ms"
+    )
+    resident = world.processes["leaf"].memory_info().rss // 2**20
+    print(f"leaf: {resident} MB resident; target: 1,100 MB for a million pins")
+
+
+def _closed(url: str, paths: list[str], seconds: float, token: str) -> float:
+    """As fast as it goes; how many requests that were."""
+    requests = 0.0
+    for connections, target in ((1, "none"), (32, ">= 1700 rps")):
+        load = run(url, paths, connections=connections, seconds=seconds, token=token)
+        _print(f"closed, {connections} connections, no ingest", load, target)
+        requests += load.requests_per_second * seconds
+    return requests
+
+
+@contextmanager
+def publishing(kafka: str, corpus: Corpus) -> Generator[None]:
+    """Upserts of pins that are there, in the background."""
+    stop = threading.Event()
+    producer = _producer(kafka)
+    titles = next(corpus.chunks()).titles
+    version = int(time.time())  # above those of an earlier run on the same index
+
+    def publish() -> None:
+        began = time.perf_counter()
+        sent = 0
+        while not stop.wait(0.01):
+            due = int((time.perf_counter() - began) * _UPSERTS_A_SECOND)
+            for number in range(sent, due):
+                pin_id = number * _STEP % corpus.pins + 1
+                event = pin_event(pin_id, version, pin_id % corpus.groups + 1, titles[number % len(titles)])
+                producer.produce("pins", event.SerializeToString(), str(pin_id))
+            sent = max(sent, due)
+            producer.poll(0)
+
+    thread = threading.Thread(target=publish, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        producer.flush(10)
+
+
+def freshness(world: World, corpus: Corpus) -> list[float]:
+    """Milliseconds from produce to the HTTP answer that has the pin, sorted."""
+    producer = _producer(world.kafka)
+    version = int(time.time())
+    found: list[float] = []
+    for number in range(_FRESH):
+        pin_id = corpus.pins + 1 + number
+        word = f"fresh{number}word{version}"
+        began = time.perf_counter()
+        producer.produce("pins", pin_event(pin_id, version, 1, word).SerializeToString(), str(pin_id))
+        producer.flush(10)
+        while not _get(f"{world.url}/v1/search/pins?q={word}")["items"]:
+            if time.perf_counter() - began > START_SECONDS:
+                raise TimeoutError(f"a pin was not found within {START_SECONDS:g} s")
+            time.sleep(0.002)
+        found.append((time.perf_counter() - began) * 1e3)
+    return sorted(found)
+
+
+def _producer(kafka: str) -> Producer:
+    return Producer(
+        {"bootstrap.servers": kafka, "linger.ms": 1, "partitioner": "murmur2_random", "log_level": 0}
+    )
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - our own
+        return json.load(response)
+
+
+def _print(what: str, load: Load, target: str) -> None:
+    failed = f"; {load.failures} failed" if load.failures else ""
+    print(
+        f"{what:38} {load.requests_per_second:7.0f} rps   p50 {load.p50_ms:6.1f} ms   p99 {load.p99_ms:6.1f} ms   "
+        f"target: {target} ({load.generator}{failed})",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
