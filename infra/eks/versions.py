@@ -17,7 +17,7 @@ from types import MappingProxyType
 KARPENTER = "1.15.0"
 """Chart, controller and custom resources. Kubernetes 1.36 needs 1.13 (Karpenter's compatibility matrix)."""
 
-EXTERNAL_SECRETS = "1.0.0"
+EXTERNAL_SECRETS = "2.4.1"
 """Chart, operator and custom resources (`external-secrets.io/v1`)."""
 
 DEVICE_PLUGIN_IMAGE = "nvcr.io/nvidia/k8s-device-plugin:v0.19.3"

@@ -14,7 +14,7 @@ time (`leadership`), and what failed is sent again together with what came after
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Final, NoReturn
+from typing import Final
 
 from prometheus_client import Counter, Gauge
 from sqlalchemy import delete, func, select
@@ -22,9 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.common import kafka
-from services.common.lifetime import Lifetime, run
+from services.common.lifetime import Lifetime
 from services.common.logs import logger
-from services.common.settings import load
 from services.pin.engines import create_engine
 from services.pin.models import OutboxEvent
 from services.pin.outbox.leadership import leadership
@@ -58,12 +57,6 @@ _columns: Final = (
     OutboxEvent.traceparent,
     OutboxEvent.created_at,
 )
-
-
-def main() -> NoReturn:
-    """The role: `python -m services.pin relay`."""
-    settings = load(RelaySettings)
-    run(settings, lambda lifetime: start(lifetime, settings))
 
 
 async def start(lifetime: Lifetime, settings: RelaySettings) -> None:

@@ -87,14 +87,20 @@ async def _serve(transport: str, pipe: Pipe) -> None:
         await server.stop(0)
     elif transport == "grpc threads":
         threaded = grpc.server(ThreadPoolExecutor(_THREADS))
-        search_pb2_grpc.add_SearchLeafServiceServicer_to_server(_SyncLeaf(), threaded)
+        search_pb2_grpc.add_SearchLeafServiceServicer_to_server(
+            _SyncLeaf(),  # pyright: ignore[reportAbstractUsage] - one method is enough here
+            threaded,
+        )
         pipe.send(threaded.add_insecure_port("127.0.0.1:0"))
         threaded.start()
         await asyncio.to_thread(pipe.recv)
         threaded.stop(None)
     else:
         concurrent = grpc.aio.server()
-        search_pb2_grpc.add_SearchLeafServiceServicer_to_server(_AsyncLeaf(), concurrent)
+        search_pb2_grpc.add_SearchLeafServiceServicer_to_server(
+            _AsyncLeaf(),  # pyright: ignore[reportAbstractUsage]
+            concurrent,
+        )
         pipe.send(concurrent.add_insecure_port("127.0.0.1:0"))
         await concurrent.start()
         await asyncio.to_thread(pipe.recv)

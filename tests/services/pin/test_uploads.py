@@ -117,7 +117,7 @@ def test_anothers_upload_is_as_one_that_is_not_there(uploads: Uploads) -> None:
 @pytest.mark.parametrize("data", [PICTURE + b"more", b"less"])
 def test_another_size_than_announced_makes_no_pin(uploads: Uploads, data: bytes) -> None:
     post(uploads.ask(), data)  # S3 refuses it; moto does not look at the policy, so the service must see it
-    with pytest.raises(Problem, match="bytes, not the announced|has not been uploaded yet"):
+    with pytest.raises(Problem, match=r"bytes, not the announced|has not been uploaded yet"):
         uploads.find()
 
 

@@ -151,7 +151,13 @@ def board(board_id: int, version: int = 1, **more: Any) -> BoardEvent:
 
 
 def pin(pin_id: int, version: int = 1, **more: Any) -> PinEvent:
-    given = {"board_id": 1, "owner_id": 7, "title": f"pin {pin_id}", "created_at_ms": 1_700_000_000_000, **more}
+    given = {
+        "board_id": 1,
+        "owner_id": 7,
+        "title": f"pin {pin_id}",
+        "created_at_ms": 1_700_000_000_000,
+        **more,
+    }
     return PinEvent(pin_id=pin_id, version=version, **given)
 
 
@@ -284,9 +290,7 @@ def root(*leaves: str, **more: str) -> Service:
     return Service("root", {**common("search-root"), "SEARCH_LEAVES": ",".join(leaves), **more})
 
 
-def fetch(
-    url: str, data: bytes | None = None, headers: dict[str, str] | None = None
-) -> tuple[int, bytes]:
+def fetch(url: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
     request = urllib.request.Request(url, data, headers or {})
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:

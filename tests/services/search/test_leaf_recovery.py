@@ -53,7 +53,9 @@ def test_a_leaf_killed_while_it_indexes_loses_and_doubles_nothing(
     def publish(first_lot: int) -> None:
         for lot in range(first_lot, first_lot + 10):
             ids = range(lot * 100, lot * 100 + 100)
-            publisher.send(*(pin(n, title=f"brass lot{lot}") for n in ids), *(save(n, n % 50 + 100) for n in ids))
+            publisher.send(
+                *(pin(n, title=f"brass lot{lot}") for n in ids), *(save(n, n % 50 + 100) for n in ids)
+            )
 
     leaf = ending(searching.leaf(own_broker, tmp_path / "index"))
     for first_lot in (1, 11, 21):
@@ -81,8 +83,19 @@ def test_an_empty_disk_is_filled_from_the_newest_good_snapshot(
     own_broker: Broker, tmp_path: Path, ending: Ending, s3: dict[str, str]
 ) -> None:
     publisher = Publisher(own_broker.address)
-    given = {**s3, "SNAPSHOTS_BUCKET": BUCKET, "SNAPSHOT_INTERVAL_SECONDS": "1", "POD_NAME": "search-leaf-0-0"}
-    publisher.send(board(1), *(pin(n, title=f"opal {n}") for n in range(1, 11)), save(1, 1), embedding(1, 1), embedding(2, 1, 1))
+    given = {
+        **s3,
+        "SNAPSHOTS_BUCKET": BUCKET,
+        "SNAPSHOT_INTERVAL_SECONDS": "1",
+        "POD_NAME": "search-leaf-0-0",
+    }
+    publisher.send(
+        board(1),
+        *(pin(n, title=f"opal {n}") for n in range(1, 11)),
+        save(1, 1),
+        embedding(1, 1),
+        embedding(2, 1, 1),
+    )
     leaf = ending(searching.leaf(own_broker, tmp_path / "index", **given)).ready()
     until(lambda: len(snapshots()) >= 1)
     publisher.send(pin(11, title="opal 11"))
@@ -152,7 +165,10 @@ def test_a_poisoned_record_is_parked_and_the_stream_goes_on(
     api = Api(ending(searching.root(leaf.address("rpc"))).ready())
     until(lambda: api.found("pins?q=marble") == [1])
     reasons = {
-        topic: [dict(message.headers())["dead-letter-reason"].decode() for message in own_broker.records(f"{topic}.dead-letter")]
+        topic: [
+            dict(message.headers())["dead-letter-reason"].decode()
+            for message in own_broker.records(f"{topic}.dead-letter")
+        ]
         for topic in ("pins", "boards", "embeddings", "saves")
     }
     assert len(reasons["pins"]) == 2
@@ -164,7 +180,9 @@ def test_a_poisoned_record_is_parked_and_the_stream_goes_on(
     assert leaf.metric('kafka_records_total{outcome="dead-letter"') == 5
 
 
-def test_a_leaf_whose_directory_is_damaged_begins_anew(own_broker: Broker, tmp_path: Path, ending: Ending) -> None:
+def test_a_leaf_whose_directory_is_damaged_begins_anew(
+    own_broker: Broker, tmp_path: Path, ending: Ending
+) -> None:
     publisher = Publisher(own_broker.address)
     publisher.send(board(1), pin(1, title="slate"))
     leaf = ending(searching.leaf(own_broker, tmp_path / "index")).ready()

@@ -31,9 +31,7 @@ Handler = Callable[[SearchPinsRequest], SearchPinsResponse]
 
 
 def describe(shard: int = 0, shards: int = 1, replica: str = "a") -> Method:
-    return Method(
-        DescribeRequest, lambda _: DescribeResponse(shard=shard, shards=shards, replica=replica)
-    )
+    return Method(DescribeRequest, lambda _: DescribeResponse(shard=shard, shards=shards, replica=replica))
 
 
 def echo(request: SearchPinsRequest) -> SearchPinsResponse:
@@ -41,9 +39,13 @@ def echo(request: SearchPinsRequest) -> SearchPinsResponse:
 
 
 @asynccontextmanager
-async def serving(search: Handler, *, threads: int = 2, waiting: int = 256) -> AsyncIterator[tuple[Server, Connection]]:
+async def serving(
+    search: Handler, *, threads: int = 2, waiting: int = 256
+) -> AsyncIterator[tuple[Server, Connection]]:
     server = Server(
-        {"SearchPins": Method(SearchPinsRequest, search), "Describe": describe()}, threads=threads, waiting=waiting
+        {"SearchPins": Method(SearchPinsRequest, search), "Describe": describe()},
+        threads=threads,
+        waiting=waiting,
     )
     port = await server.start("127.0.0.1", 0)
     _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)

@@ -12,7 +12,17 @@ import pytest
 
 from services.api.ml.v1 import ml_pb2, ml_pb2_grpc
 from tests.services.search import searching
-from tests.services.search.searching import Api, Broker, Publisher, Service, board, embedding, pin, save, vector_of
+from tests.services.search.searching import (
+    Api,
+    Broker,
+    Publisher,
+    Service,
+    board,
+    embedding,
+    pin,
+    save,
+    vector_of,
+)
 from tests.waiting import until
 
 
@@ -54,9 +64,7 @@ def world(broker: Broker, publisher: Publisher, tmp_path_factory: pytest.TempPat
     ml_pb2_grpc.add_RankingServiceServicer_to_server(ml, server)
     ml_port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    leaves = [
-        searching.leaf(broker, directory / str(number), shard=number, shards=2) for number in range(2)
-    ]
+    leaves = [searching.leaf(broker, directory / str(number), shard=number, shards=2) for number in range(2)]
     root = searching.root(
         *(leaf.address("rpc") for leaf in leaves),
         ML_ADDRESS=f"127.0.0.1:{ml_port}",
@@ -80,7 +88,9 @@ def test_a_pin_that_is_published_is_found_with_what_is_shown_for_it(world: World
         save(1, 1),
         save(2, 1),
     )
-    item = until(lambda: (found := world.api.get("pins?q=lantern")[1]["items"]) and found[0]["saves"] == 2 and found[0])
+    item = until(
+        lambda: (found := world.api.get("pins?q=lantern")[1]["items"]) and found[0]["saves"] == 2 and found[0]
+    )
     assert item.pop("score") > 0
     assert item == {
         "pin_id": "1",
@@ -96,7 +106,9 @@ def test_a_pin_that_is_published_is_found_with_what_is_shown_for_it(world: World
 
 
 def test_pins_of_all_shards_are_found_page_by_page_each_once(world: World) -> None:
-    world.publisher.send(board(200), *(pin(200 + n, board_id=200, title=f"teapot number {n}") for n in range(40)))
+    world.publisher.send(
+        board(200), *(pin(200 + n, board_id=200, title=f"teapot number {n}") for n in range(40))
+    )
     until(lambda: len(world.api.found("pins?q=teapot&limit=100")) == 40)
     status, first = world.api.get("pins?q=teapot&limit=15")
     assert (status, first["partial"], first["missing_shards"], first["shards"]) == (200, False, [], 2)
@@ -128,7 +140,9 @@ def test_groups_narrow_pins(world: World) -> None:
 
 def test_pins_that_look_alike_are_found_in_every_shard(world: World) -> None:
     world.publisher.send(
-        board(400), *(pin(400 + n, board_id=400) for n in range(6)), *(embedding(400 + n, 1, n / 9) for n in range(6))
+        board(400),
+        *(pin(400 + n, board_id=400) for n in range(6)),
+        *(embedding(400 + n, 1, n / 9) for n in range(6)),
     )
     until(lambda: len(world.api.found("pins/400/similar")) >= 5)
     assert world.api.found("pins/400/similar?limit=5") == [401, 402, 403, 404, 405]
@@ -185,7 +199,9 @@ def test_what_the_person_acted_on_reorders_a_page(world: World) -> None:
 
 def test_secret_boards_are_their_owners(world: World) -> None:
     world.publisher.send(board(700, owner_id=70, secret=True), pin(700, board_id=700, title="surprise party"))
-    world.publisher.send(board(701), pin(701, board_id=701, title="surprise lunch"), embedding(700, 5), embedding(701, 5))
+    world.publisher.send(
+        board(701), pin(701, board_id=701, title="surprise lunch"), embedding(700, 5), embedding(701, 5)
+    )
 
     def seen(user: str | None) -> list[str]:
         headers = {} if user is None else {"x-pinwheel-user": user}
@@ -262,4 +278,7 @@ def test_operators_see_what_is_in_it_and_how_fresh_it_is(world: World) -> None:
     assert all(leaf.metric('search_documents{kind="groups"}') >= 1 for leaf in world.leaves)
     assert sum(leaf.metric('search_freshness_seconds_count{topic="pins"}') for leaf in world.leaves) >= 1
     assert sum(leaf.metric('search_query_seconds_count{kind="text"}') for leaf in world.leaves) >= 1
-    assert world.root.metric('requests_total{method="GET",protocol="http",route="/v1/search/pins",status="200"}') >= 1
+    assert (
+        world.root.metric('requests_total{method="GET",protocol="http",route="/v1/search/pins",status="200"}')
+        >= 1
+    )

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,8 @@ class Served:
 
 
 @contextmanager
-def serving(log: Path, variables: dict[str, str]) -> Iterator[Served]:
-    """A ready API on free ports; it is killed at the end."""
+def serving(log: Path, variables: dict[str, str], *, ready: bool = True) -> Generator[Served]:
+    """An API on free ports, `ready` if it is waited for; it is killed at the end."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "services.pin", "serve"],
@@ -58,7 +58,8 @@ def serving(log: Path, variables: dict[str, str]) -> Iterator[Served]:
         )
     try:
         served = Served(process, log)
-        until(lambda: served.ready().status_code == 200)
+        if ready:
+            until(lambda: served.ready().status_code == 200)
         yield served
     finally:
         process.kill()

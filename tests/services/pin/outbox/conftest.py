@@ -258,7 +258,7 @@ class Relays:
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", "from services.pin.outbox.relay import main; main()"],
+                [sys.executable, "-m", "services.pin", "relay"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
