@@ -35,6 +35,7 @@ bench: setup ## Time the rehearsal against bare mocks, the Kubernetes API, and a
 	@$(BIN)/python -m rehearsal.benchmark
 	@$(BIN)/python -m emulator.cluster.benchmark
 	@$(BIN)/python -m pinwheel.benchmark
+	@$(BIN)/python -m services.ml.benchmark
 
 golden: setup ## Renew tests/golden after a change of infra; review the diff
 	@$(BIN)/python -m tests.golden.renew
@@ -46,11 +47,14 @@ picture: setup ## Draw the layers into the README
 protos: setup ## Renew the code of services/api from its .proto files
 	@$(BIN)/buf lint && sh scripts/protos.sh
 
+images: setup ## Build dist/<image>.pex of every service, or of IMAGE
+	@$(BIN)/python scripts/images.py $(IMAGE)
+
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)
 	@command -v uv >/dev/null 2>&1 || { echo "error: there is no uv"; echo "  fix: pip install uv"; exit 3; }
 	@uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 --custom-compile-command "make lock" --group dev --output-file requirements.lock pyproject.toml
 
 clean: ## Remove .venv, the state of `up`, and every cache
-	@rm -rf .venv .pinwheel .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* pinwheel.egg-info
+	@rm -rf .venv .pinwheel dist .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* pinwheel.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

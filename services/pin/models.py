@@ -248,7 +248,9 @@ class IdempotencyKey(Base):
 
     subject: Mapped[str] = mapped_column(ascii_string(SUBJECT_LENGTH), primary_key=True)
     key: Mapped[str] = mapped_column(ascii_string(IDEMPOTENCY_KEY_LENGTH), primary_key=True)
-    fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
+    fingerprint: Mapped[bytes] = mapped_column(
+        LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
+    )
     """SHA-256 of the request: method, path and body."""
     status: Mapped[int] = mapped_column(SmallInteger)
     headers: Mapped[str] = mapped_column(Text)

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Controller, Request, get, post
+from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from services.common import logs
 from services.common.problems import FieldProblem, Problem
@@ -37,18 +38,20 @@ _log = logs.logger(__name__)
 
 Words = Annotated[
     str,
-    Parameter(query="q", max_length=500, required=False, description="Words of a pin's title or description"),
+    QueryParameter(
+        name="q", max_length=500, required=False, description="Words of a pin's title or description"
+    ),
 ]
 BoardWords = Annotated[
     str,
-    Parameter(
-        query="board", max_length=200, required=False, description="Words of the name of the pin's board"
+    QueryParameter(
+        name="board", max_length=200, required=False, description="Words of the name of the pin's board"
     ),
 ]
 Country = Annotated[
     str,
-    Parameter(
-        query="country",
+    QueryParameter(
+        name="country",
         pattern="^([A-Z]{2})?$",
         required=False,
         description="Of the board: ISO 3166-1 alpha-2",
@@ -56,31 +59,33 @@ Country = Annotated[
 ]
 Owner = Annotated[
     str | None,
-    Parameter(query="owner", pattern=_DIGITS, required=False, description="User id of the board's owner"),
+    QueryParameter(name="owner", pattern=_DIGITS, required=False, description="User id of the board's owner"),
 ]
 HowGroups = Annotated[
     Mode,
-    Parameter(query="mode", required=False, description="How boards narrow pins; `auto` is best left alone"),
+    QueryParameter(
+        name="mode", required=False, description="How boards narrow pins; `auto` is best left alone"
+    ),
 ]
 Limit = Annotated[
-    int, Parameter(query="limit", ge=1, le=100, required=False, description="Entries of a page, at most")
+    int, QueryParameter(name="limit", ge=1, le=100, required=False, description="Entries of a page, at most")
 ]
 Cursor = Annotated[
     str | None,
-    Parameter(
-        query="cursor", max_length=cursors.MAX_CURSOR, required=False, description="`next_cursor` of a page"
+    QueryParameter(
+        name="cursor", max_length=cursors.MAX_CURSOR, required=False, description="`next_cursor` of a page"
     ),
 ]
 History = Annotated[
     str | None,
-    Parameter(
-        query="history",
+    QueryParameter(
+        name="history",
         pattern="^[0-9]{1,19}(,[0-9]{1,19}){0,19}$",
         required=False,
         description="Pins that the person acted on last, newest first, with commas: results may be ordered by them",
     ),
 ]
-PinId = Annotated[str, Parameter(pattern=_DIGITS, description="A pin")]
+PinId = Annotated[str, PathParameter(pattern=_DIGITS, description="A pin")]
 
 
 @dataclass
@@ -142,7 +147,7 @@ class SearchController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        searching: Searching,
+        searching: NamedDependency[Searching],
         q: Words = "",
         board: BoardWords = "",
         country: Country = "",
@@ -182,7 +187,7 @@ class SearchController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        searching: Searching,
+        searching: NamedDependency[Searching],
         q: Words = "",
         board: BoardWords = "",
         country: Country = "",
@@ -212,7 +217,7 @@ class SearchController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        searching: Searching,
+        searching: NamedDependency[Searching],
         pin_id: PinId,
         limit: Limit = 25,
         cursor: Cursor = None,
@@ -231,7 +236,7 @@ class SearchController(Controller):
         self,
         *,
         request: Request[Any, Any, Any],
-        searching: Searching,
+        searching: NamedDependency[Searching],
         q: Words = "",
         country: Country = "",
         limit: Limit = 25,

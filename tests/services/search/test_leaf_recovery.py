@@ -1,6 +1,5 @@
 """Leaves that are killed, lose their disk, or whose broker forgets everything: nothing is lost, nothing doubled."""
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -224,4 +223,4 @@ def test_a_wrong_environment_ends_it_with_a_line_that_helps(
     leaf = searching.leaf(broker, tmp_path / "index", **{variable: value})
     assert leaf.process.wait(searching.PATIENCE_SECONDS) == 2
     until(lambda: any(told in str(entry) for entry in leaf.log))
-    assert not os.path.exists(tmp_path / "index")
+    assert not (tmp_path / "index").exists()

@@ -31,12 +31,12 @@ class Ml(ml_pb2_grpc.EmbeddingServiceServicer, ml_pb2_grpc.RankingServiceService
 
     ranked: list[int]
 
-    def EmbedImages(self, request, context):
+    def EmbedImages(self, request, context):  # noqa: N802 - gRPC's name
         if not request.images[0].startswith(b"\xff\xd8"):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no image")
         return ml_pb2.EmbedImagesResponse(model_version="test-1", vectors=[vector_of(0, 0, 1)])
 
-    def Rerank(self, request, context):
+    def Rerank(self, request, context):  # noqa: N802
         newest, older = (np.frombuffer(vector, "<f4") for vector in request.history)
         assert newest[2] < older[2]
         assert sorted(each.pin_id for each in request.candidates if each.vector) == sorted(self.ranked)

@@ -57,7 +57,11 @@ def upgrade() -> None:
         "idempotency_keys",
         sa.Column("subject", _ascii(255), primary_key=True),
         sa.Column("key", _ascii(128), primary_key=True),
-        sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
+        sa.Column(
+            "fingerprint",
+            sa.LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb"),
+            nullable=False,
+        ),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("headers", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(65535), nullable=False),

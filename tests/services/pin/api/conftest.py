@@ -175,6 +175,13 @@ class MySql:
         about = {"engine": "mysql", "host": host, "port": port, "dbname": self.name}
         self.secret.write_text(json.dumps({**about, "username": self.name, "password": self.password}))
 
+    def hang_up(self) -> None:
+        """End all connections of the service."""
+        with self.server.connect(MASTER, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT id FROM information_schema.processlist WHERE user = '{self.name}'")
+            for (number,) in cursor.fetchall():
+                cursor.execute(f"CALL mysql.rds_kill({number})")
+
     def rotate(self, password: str) -> None:
         """Change the password, in the server and in the secret."""
         self.execute(f"ALTER USER '{self.name}'@'%' IDENTIFIED BY '{password}' REQUIRE SSL")

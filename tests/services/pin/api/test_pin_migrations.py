@@ -38,15 +38,11 @@ def test_a_migration_that_was_killed_midway_is_finished(new_mysql: Callable[[], 
     made = new_mysql()
     assert role("migrate", made.variables).wait(60) == 0
     for statement in (
-        "DROP TABLE idempotency_keys",
-        "DROP INDEX pins_of_section ON pins",
-        "DELETE FROM alembic_version",
+        f"DROP TABLE {made.name}.idempotency_keys",
+        f"DROP INDEX pins_of_section ON {made.name}.pins",
+        f"DELETE FROM {made.name}.alembic_version",
     ):
-        made.execute(
-            statement.replace("TABLE ", f"TABLE {made.name}.")
-            .replace("ON ", f"ON {made.name}.")
-            .replace("FROM ", f"FROM {made.name}.")
-        )
+        made.execute(statement)
     again = role("migrate", made.variables)
     output, _ = again.communicate(timeout=60)
     assert again.returncode == 0, output

@@ -116,7 +116,7 @@ def test_a_server_that_starts_anew_is_found_again(served: Served, client: httpx.
 def test_a_rotated_password_is_taken_up(served: Served, client: httpx.Client, mysql: MySql) -> None:
     person = profile(client, "rotated")
     mysql.rotate("the-next-password")
-    mysql.execute(f"KILL USER '{mysql.name}'")
+    mysql.hang_up()
     statuses = {person.post("/v1/boards", {"name": "Chairs"}).status_code for _ in range(20)}
     assert statuses == {201}
     assert "the-next-password" not in served.log.read_text()
@@ -128,7 +128,7 @@ def test_a_wrong_password_is_told_by_readiness_without_itself(
     person = profile(client, "locked_out")
     mysql.password = "not-the-password"
     mysql.write_secret()
-    mysql.execute(f"KILL USER '{mysql.name}'")
+    mysql.hang_up()
     until(lambda: served.ready().status_code == 503)
     assert "error 1045" in served.ready().text
     assert person.post("/v1/boards", {"name": "Chairs"}).status_code == 503
@@ -160,12 +160,14 @@ def test_killing_the_process_loses_no_acknowledged_write(
     acknowledged: list[str] = []
     board = ""
     for life in range(2):
-        with serving(tmp_path / f"log-{life}", variables) as running:
-            with httpx.Client(base_url=running.url, timeout=30) as client:
-                person = Person(client, "writer")
-                if not board:
-                    board = profile(client, "writer").board()["id"]
-                _write_until_killed(running, person, board, acknowledged)
+        with (
+            serving(tmp_path / f"log-{life}", variables) as running,
+            httpx.Client(base_url=running.url, timeout=30) as client,
+        ):
+            person = Person(client, "writer")
+            if not board:
+                board = profile(client, "writer").board()["id"]
+            _write_until_killed(running, person, board, acknowledged)
     assert len(acknowledged) >= 40
     with serving(tmp_path / "log", variables) as running, httpx.Client(base_url=running.url) as client:
         for number in acknowledged:
