@@ -50,6 +50,8 @@ class Database:
         self._settings = settings
         self._reader = create_engine(settings, autocommit=True)
         self._writer = create_engine(settings, autocommit=False)
+        self._probe = create_engine(settings, autocommit=True, connections=1)
+        self._running = 0
         self.unavailable: str | None = "the database has not been asked yet"
         """Why it cannot be used, as `watch` last saw; None when it can."""
 
@@ -72,7 +74,7 @@ class Database:
             async with self._reader.connect() as connection:
                 return (await connection.execute(statement, parameters)).all()
 
-        return await self._attempt(read)
+        return await self._queue(read)
 
     async def row(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
@@ -100,12 +102,20 @@ class Database:
                     raise _CommitUnknown(_reason(error)) from error
                 return result
 
-        return await self._attempt(transaction, seconds)
+        return await self._queue(transaction, seconds)
 
     async def check(self) -> str | None:
-        """Why the database cannot be used now, None when it can: it answers, and is migrated."""
+        """Why the database cannot be used now, None when it can: it answers, and is migrated.
+
+        It has a connection of its own: that many requests wait does not make the database unavailable.
+        """
+
+        async def ask() -> None:
+            async with self._probe.connect() as connection:
+                await connection.execute(text("SELECT version_num FROM alembic_version"))
+
         try:
-            await self.rows(text("SELECT version_num FROM alembic_version"))
+            await self._attempt(ask)
         except DatabaseUnavailable as error:
             return str(error)
         return None
@@ -123,6 +133,17 @@ class Database:
         """Close all connections."""
         await self._reader.dispose()
         await self._writer.dispose()
+        await self._probe.dispose()
+
+    async def _queue(self, once: Callable[[], Awaitable[T]], seconds: float | None = None) -> T:
+        """What waits too long is given up by who asked for it: better to refuse at once what would."""
+        if self._running >= self._settings.database_queue:
+            raise DatabaseUnavailable(f"{self._running} requests wait for the database already")
+        self._running += 1
+        try:
+            return await self._attempt(once, seconds)
+        finally:
+            self._running -= 1
 
     async def _attempt(self, once: Callable[[], Awaitable[T]], seconds: float | None = None) -> T:
         seconds = seconds or self._settings.database_timeout_seconds
@@ -139,7 +160,7 @@ class Database:
                 return await once()
         except (PoolTimeoutError, TimeoutError):
             raise DatabaseUnavailable(f"the database did not answer within {seconds:g} s") from None
-        except OSError as error:
+        except (OSError, EOFError) as error:
             raise DatabaseUnavailable(_reason(error)) from error
         except DBAPIError as error:
             if _is_unavailable(error):

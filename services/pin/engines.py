@@ -55,25 +55,29 @@ def error_code(error: DBAPIError) -> int | None:
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
 
 
-def create_engine(settings: PinDatabaseSettings, *, autocommit: bool) -> AsyncEngine:
+def create_engine(
+    settings: PinDatabaseSettings, *, autocommit: bool, connections: int | None = None
+) -> AsyncEngine:
     """An engine of one pool.
 
     Args:
         settings: where the database is, and the pool's bounds.
         autocommit: statements stand alone; otherwise each connection is in a transaction from its first one.
+        connections: at most; by default DATABASE_POOL_SIZE.
     """
+    size = connections or settings.database_pool_size
     if settings.database_url is not None:
-        return _url_engine(settings, settings.database_url, autocommit=autocommit)
-    return _mysql_engine(settings, autocommit=autocommit)
+        return _sqlite_engine(settings, settings.database_url, size, autocommit=autocommit)
+    return _mysql_engine(settings, size, autocommit=autocommit)
 
 
-def _mysql_engine(settings: PinDatabaseSettings, *, autocommit: bool) -> AsyncEngine:
+def _mysql_engine(settings: PinDatabaseSettings, size: int, *, autocommit: bool) -> AsyncEngine:
     engine = create_async_engine(
         "mysql+asyncmy://",
         async_creator=_connector(settings),
         # One statement of a read needs no transaction; a write reads what it locks, so it needs no snapshot.
         isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
-        pool_size=settings.database_pool_size,
+        pool_size=size,
         max_overflow=0,
         pool_timeout=settings.database_timeout_seconds,
         pool_recycle=settings.database_connection_age_seconds,
@@ -152,11 +156,11 @@ class _Trust:
         return self._read[1]
 
 
-def _url_engine(settings: PinDatabaseSettings, url: str, *, autocommit: bool) -> AsyncEngine:
+def _sqlite_engine(settings: PinDatabaseSettings, url: str, size: int, *, autocommit: bool) -> AsyncEngine:
     engine = create_async_engine(
         url,
         # SQLite has one writer at a time: those of this process queue here, where waiting is fair.
-        pool_size=settings.database_pool_size if autocommit else 1,
+        pool_size=size if autocommit else 1,
         max_overflow=0,
         pool_timeout=settings.database_timeout_seconds,
         pool_reset_on_return=None if autocommit else "rollback",

@@ -14,6 +14,8 @@ class PinDatabaseSettings(DatabaseSettings):
 
     database_pool_size: int = Field(default=8, ge=1, le=100)
     """Connections kept for transactions, and as many again for reads."""
+    database_queue: int = Field(default=128, ge=1, le=10_000)
+    """Reads and transactions at once, most of them waiting for a connection; one more is refused (503)."""
     database_timeout_seconds: float = Field(default=4.0, gt=0, le=60)
     """For one read or one transaction, waiting for a connection and repetitions included."""
     database_connect_seconds: int = Field(default=2, ge=1, le=60)

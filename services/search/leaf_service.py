@@ -43,6 +43,7 @@ from services.search.index import Index
 from services.search.rpc.frames import RpcError
 from services.search.rpc.server import Method
 from services.search.settings import LeafSettings
+from services.search.watch import Watch
 
 QUERY_SECONDS: Final = Histogram(
     "search_query_seconds",
@@ -64,10 +65,16 @@ class LeafService:
     """
 
     def __init__(
-        self, settings: LeafSettings, index: Index, unready: Callable[[], str | None], replica: str
+        self,
+        settings: LeafSettings,
+        index: Index,
+        watch: Watch,
+        unready: Callable[[], str | None],
+        replica: str,
     ) -> None:
         self._settings: Final = settings
         self._index: Final = index
+        self._watch: Final = watch
         self._unready: Final = unready
         self._replica: Final = replica
 
@@ -157,7 +164,7 @@ class LeafService:
     def describe(self, request: DescribeRequest) -> DescribeResponse:
         """What this leaf is; answered before it is ready too."""
         del request
-        statistics = self._index.engine.statistics()
+        statistics = self._watch.statistics
         return DescribeResponse(
             shard=self._settings.shard,
             shards=self._settings.shards,

@@ -31,6 +31,10 @@ class LeafSettings(KafkaSettings):
     """After this long without Kafka, a leaf that has an index answers from it rather than not at all."""
     topic_check_seconds: float = Field(default=1.0, ge=0.05, le=60)
     """How often it asks whether topics are still the ones whose positions it holds."""
+    statistics_seconds: float = Field(default=5.0, ge=0.05, le=300)
+    """How often the index is counted for metrics: some 30 ms at a million pins."""
+    recall_seconds: float = Field(default=60.0, ge=1, le=86_400)
+    """How often the latest visual queries are repeated exactly, to see what the approximate index misses."""
     search_threads: int = Field(default=max(2, os.cpu_count() or 2), ge=1, le=256)
     embedding_dimension: int = Field(default=128, ge=2, le=4_096)
     embedding_model_version: str = ""

@@ -22,6 +22,8 @@ def services(environment: Environment) -> tuple[Service, ...]:
             ports=(Port.HTTP,),
             edge=True,
             variables={
+                # On AWS the load balancer takes a while to send nobody here any more.
+                "SHUTDOWN_DRAIN_SECONDS": sized(environment, small="1", full="20"),
                 "GATEWAY_CONFIGURATION": f"{FOLDER}/{FILE_NAME}",
                 "GATEWAY_CONCURRENCY": str(resources.cpus(least=2)),
             },

@@ -19,6 +19,7 @@ from services.common.problems import Problem
 from services.pin.api.boards import BoardController
 from services.pin.api.idempotency import Once
 from services.pin.api.pins import PinController
+from services.pin.api.recommendations import RecommendationController
 from services.pin.api.resources import Resources
 from services.pin.api.saves import SaveController
 from services.pin.api.sections import SectionController
@@ -26,6 +27,7 @@ from services.pin.api.stale import StaleCache
 from services.pin.api.uploads import UploadController
 from services.pin.api.users import UserController
 from services.pin.database import Database, DatabaseUnavailable
+from services.pin.graph.feed import GraphFeed
 from services.pin.settings import PinSettings
 from services.pin.uploads import ImageStore
 
@@ -33,11 +35,11 @@ _RETRY_AFTER_SECONDS: Final = 2
 _log = logger(__name__)
 
 
-def create_app(settings: PinSettings, database: Database, images: ImageStore) -> Litestar:
-    """The API over a database and a bucket of images. Its lifespan watches the database."""
+def create_app(settings: PinSettings, database: Database, images: ImageStore, feed: GraphFeed) -> Litestar:
+    """The API over a database, a bucket of images and the graph. Its lifespan watches the database."""
     once = Once(database, timedelta(hours=settings.idempotency_hours))
     stale = StaleCache(settings.stale_cache_entries, settings.stale_cache_seconds)
-    resources = Resources(database, once, stale, images)
+    resources = Resources(database, once, stale, images, feed)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
@@ -58,6 +60,7 @@ def create_app(settings: PinSettings, database: Database, images: ImageStore) ->
             PinController,
             SaveController,
             UploadController,
+            RecommendationController,
         ],
         dependencies={"resources": Provide(lambda: resources, sync_to_thread=False)},
         exception_handlers={DatabaseUnavailable: _unavailable},
@@ -77,7 +80,13 @@ async def serve(lifetime: Lifetime, settings: PinSettings) -> None:
     lifetime.on_stop("database", database.close)
     lifetime.operations.ready_when("database", lambda: database.unavailable)
     images = ImageStore(aws.client("s3"), settings.images_bucket)
-    await http.serve(create_app(settings, database, images), lifetime)
+    feed = GraphFeed(settings)
+    feed.start()
+    lifetime.on_stop("graph", feed.stop)
+    lifetime.operations.ready_when(
+        "graph", lambda: None if feed.loaded.is_set() else "boards and pins are being read"
+    )
+    await http.serve(create_app(settings, database, images, feed), lifetime)
 
 
 def _unavailable(request: Request[Any, Any, Any], error: DatabaseUnavailable) -> Response[Any]:

@@ -1,6 +1,7 @@
 """Boards go with everything on them, in one transaction and with an event for each pin and save.
 
-Rows are locked before they are read, so that the events have the versions that the rows get.
+Rows are locked as they are read, so that the events have the versions that the rows get. What takes long comes
+first: rows are marked, and get their `updated_at`, just before the commit, for who follows changes by that column.
 """
 
 from datetime import UTC, datetime
@@ -25,13 +26,16 @@ async def remove_boards(connection: AsyncConnection, which: ColumnElement[bool])
         select(Board.board_id, Board.version).where(which, Board.deleted == false()).with_for_update()
     )
     boards = result.all()
-    for start in range(0, len(boards), _PART):
-        part = boards[start : start + _PART]
+    parts = [boards[start : start + _PART] for start in range(0, len(boards), _PART)]
+    for part in parts:
+        await events.publish(
+            connection, *(events.board_deleted(row.board_id, row.version + 1) for row in part)
+        )
+        await _tell_of_contents(connection, [row.board_id for row in part])
+    for part in parts:
         numbers = [row.board_id for row in part]
-        await _mark(connection, Board, Board.board_id.in_(numbers))
-        gone = [events.board_deleted(row.board_id, row.version + 1) for row in part]
-        await events.publish(connection, *gone)
-        await _remove_contents(connection, numbers)
+        for table in (Save, Pin, Section, Board):
+            await _mark(connection, table, table.board_id.in_(numbers))
 
 
 async def forget_person(connection: AsyncConnection, subject: str) -> None:
@@ -39,15 +43,13 @@ async def forget_person(connection: AsyncConnection, subject: str) -> None:
     await connection.execute(delete(IdempotencyKey).where(IdempotencyKey.subject == subject))
 
 
-async def _remove_contents(connection: AsyncConnection, boards: list[int]) -> None:
-    await _mark(connection, Section, Section.board_id.in_(boards))
+async def _tell_of_contents(connection: AsyncConnection, boards: list[int]) -> None:
     pins = (
         select(Pin.pin_id, Pin.version)
         .where(Pin.board_id.in_(boards), Pin.deleted == false())
         .with_for_update()
     )
     gone = [events.pin_deleted(row.pin_id, row.version + 1) for row in await connection.execute(pins)]
-    await _mark(connection, Pin, Pin.board_id.in_(boards))
     await events.publish(connection, *gone)
     saves = (
         select(*Save.__table__.c).where(Save.board_id.in_(boards), Save.deleted == false()).with_for_update()
@@ -56,7 +58,6 @@ async def _remove_contents(connection: AsyncConnection, boards: list[int]) -> No
         events.saved({**columns(row), "version": row.version + 1, "deleted": True})
         for row in await connection.execute(saves)
     ]
-    await _mark(connection, Save, Save.board_id.in_(boards))
     await events.publish(connection, *undone)
 
 

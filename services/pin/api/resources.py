@@ -17,6 +17,7 @@ from services.pin.api.idempotency import Once
 from services.pin.api.schemas import DIGITS
 from services.pin.api.stale import STALE_HEADERS, StaleCache
 from services.pin.database import Database, DatabaseUnavailable
+from services.pin.graph.feed import GraphFeed
 from services.pin.identifiers import parse_identifier
 from services.pin.models import Board, Pin, Section, User
 from services.pin.uploads import ImageStore
@@ -45,6 +46,7 @@ class Resources:
     once: Once
     stale: StaleCache
     images: ImageStore
+    feed: GraphFeed
 
     async def recent(self, kind: str, statement: Any, number: int) -> tuple[Row[Any] | None, dict[str, str]]:
         """A pin or a board, and headers that say how stale it is.

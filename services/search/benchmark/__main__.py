@@ -5,28 +5,18 @@ Engines that are not installed are named. The figures are of this machine and of
 """
 
 import argparse
-import importlib
 import multiprocessing
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
-from services.search.benchmark.corpus import Corpus
-from services.search.benchmark.measures import Row, Task
+from services.search.benchmark.engines import ENGINES, measure
+from services.search.benchmark.measures import Row
 
-ENGINES: Final = {
-    "pinwheel": "ours",
-    "sqlite": "others",
-    "postgres": "servers",
-    "sphinx": "servers",
-    "lancedb": "others",
-    "faiss_exact": "others",
-    "hnswlib": "others",
-}
-"""The function that measures each, and its module."""
+_FEWEST_PINS: Final = 1_000
+_FEWEST_QUERIES: Final = 100
 _HEADINGS: Final = (
     "engine",
     "task",
@@ -39,18 +29,6 @@ _HEADINGS: Final = (
 )
 
 
-def measure(
-    engine: str, pins: int, queries: int, directory: str, exact: list[list[int]]
-) -> tuple[list[Row], list[list[int]]]:
-    """The rows of one engine, and the exact answers if it is the one that knows them."""
-    task = Task(Corpus(pins), Path(directory), queries, exact)
-    module = importlib.import_module(f"services.search.benchmark.{ENGINES[engine]}")
-    try:
-        return getattr(module, engine)(task), task.exact
-    except ImportError as error:
-        return [Row(engine, "-", note=f"not installed: {error.name or error}")], exact
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; the exit code is 0 unless an engine failed."""
     parser = argparse.ArgumentParser(prog="python -m services.search.benchmark", description=__doc__)
@@ -58,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--queries", type=int, default=1_000, help="of each kind")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     chosen = parser.parse_args(arguments)
-    if chosen.pins < 1_000 or chosen.queries < 100:
-        parser.error("at least 1000 pins and 100 queries are needed for figures that mean something")
+    if chosen.pins < _FEWEST_PINS or chosen.queries < _FEWEST_QUERIES:
+        parser.error(f"at least {_FEWEST_PINS} pins and {_FEWEST_QUERIES} queries say something")
     rows: list[Row] = []
     exact: list[list[int]] = []
     failed = False

@@ -4,6 +4,7 @@ They index the same titles, are asked the same words, any of which may occur, an
 """
 
 import importlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -55,14 +56,15 @@ def sqlite(task: Task) -> list[Row]:
 
 def lancedb(task: Task) -> list[Row]:
     """LanceDB's full text search."""
+    os.environ.setdefault("RUST_LOG", "error")
     module: Any = importlib.import_module("lancedb")
     arrow: Any = importlib.import_module("pyarrow")
     schema = arrow.schema([("id", arrow.int64()), ("title", arrow.string())])
 
     def batches() -> Iterator[Any]:
         for rows in titles(task.corpus):
-            ids, titles = zip(*rows, strict=True)
-            yield arrow.record_batch([arrow.array(ids), arrow.array(titles)], schema=schema)
+            columns = [arrow.array(column) for column in zip(*rows, strict=True)]
+            yield arrow.record_batch(columns, schema=schema)
 
     row = Row("LanceDB", "text")
     with Timer(row):
@@ -72,7 +74,7 @@ def lancedb(task: Task) -> list[Row]:
         table.create_fts_index("title", use_tantivy=False)
 
     def search(text: str) -> list[int]:
-        found = table.search(text, query_type="fts").select(["id"]).limit(10).to_arrow()
+        found = table.search(text, query_type="fts").select(["id", "_score"]).limit(10).to_arrow()
         return found["id"].to_pylist()
 
     def add(pin_id: int, word: str) -> None:

@@ -19,7 +19,7 @@ from services.search.engine import queries
 from services.search.engine.contents import Contents
 from services.search.engine.ids import Ids, Rows
 from services.search.engine.selection import Selection, select
-from services.search.engine.tables import Mask
+from services.search.engine.tables import Mask, pick
 from services.search.engine.text import Scores, terms_of
 from services.search.engine.types import EngineSettings, Found, Hit, Mode, Query, Vector
 
@@ -146,8 +146,7 @@ class Retrieval:
     def _seen(self, groups: Rows, query: Query, selection: Selection | None) -> Mask:
         seen = self._groups.visible(groups, query.viewer)
         if selection is not None:
-            known = groups < len(selection.mask) - 1  # a group may have come since
-            seen &= known & selection.mask[np.where(known, groups, -1)]
+            seen &= pick(selection.mask, groups)
         return seen
 
     def _by_groups(self, query: Query, selection: Selection, mode: Mode) -> Found:
@@ -203,7 +202,7 @@ class Retrieval:
         if silent.any() and not worded.complete:
             among = self._pin_index.any_of(terms, {"pin_id": ids[silent].tolist()})
             others, scores = self._pin_index.search(among, len(ids))
-            lifts = 0 if selection is None else selection.lifts[self._pins.groups_of(others)]
+            lifts = 0 if selection is None else pick(selection.lifts, self._pins.groups_of(others))
             scores = (scores + _GROUP_WEIGHT * lifts).astype(np.float32)
             text = np.where(silent, _scores_of(ids, _Candidates(others, groups, scores, complete=True)), text)
         cosine = np.where(np.isin(ids, near.ids), _scores_of(ids, near), self._cosines(ids, vector))

@@ -5,7 +5,7 @@ writes; others read while it does, each value by itself being whole.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,9 +65,8 @@ class PinTable(_Table):
 
     def groups_of(self, ids: Ids) -> Rows:
         """The row of each pin's group; NONE for a pin that is not there."""
-        data = self.data
-        rows = self.index.rows(ids)
-        return np.where(rows >= 0, data["group"][rows], NONE)
+        rows = self.index.rows(ids)  # before the data, which has room for them by then
+        return np.where(rows >= 0, self.data["group"][rows], NONE)
 
 
 class GroupTable(_Table):
@@ -138,6 +137,17 @@ class GroupTable(_Table):
             rows.discard(row)
             if not rows:
                 del self._secret_of[owner]
+
+
+_Value = TypeVar("_Value", bound=np.generic)
+
+
+def pick(values: NDArray[_Value], rows: Rows) -> NDArray[_Value]:
+    """The value of each row; the last one for NONE and for rows that came after the values were made."""
+    try:
+        return values[rows]
+    except IndexError:
+        return values[np.minimum(rows, len(values) - 1)]
 
 
 def country_code(country: str) -> int:

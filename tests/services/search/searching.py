@@ -279,6 +279,7 @@ def leaf(broker: Broker, directory: Path, *, shard: int = 0, shards: int = 1, **
             "EMBEDDING_DIMENSION": str(DIMENSION),
             "COMMIT_INTERVAL_MS": "20",
             "TOPIC_CHECK_SECONDS": "0.2",
+            "STATISTICS_SECONDS": "0.1",
             "CAUGHT_UP_RECORDS": "0",
             **more,
         },

@@ -65,7 +65,7 @@ def test_a_leaf_killed_while_it_indexes_loses_and_doubles_nothing(
         thread.join()
         leaf.start()
     leaf.ready()
-    assert leaf.metric('search_documents{kind="pins"}') == 3_000
+    until(lambda: leaf.metric('search_documents{kind="pins"}') == 3_000)
     api = Api(ending(searching.root(leaf.address("rpc"))).ready())
     for lot in range(1, 31):
         assert sorted(api.found(f"pins?q=lot{lot}&limit=100")) == list(range(lot * 100, lot * 100 + 100))

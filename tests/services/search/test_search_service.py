@@ -274,8 +274,8 @@ def test_a_cursor_is_good_for_its_own_search_only(world: World) -> None:
 def test_operators_see_what_is_in_it_and_how_fresh_it_is(world: World) -> None:
     world.publisher.send(board(950), pin(950, board_id=950, title="sundial"))
     until(lambda: world.api.found("pins?q=sundial"))
-    assert sum(leaf.metric('search_documents{kind="pins"}') for leaf in world.leaves) >= 1
-    assert all(leaf.metric('search_documents{kind="groups"}') >= 1 for leaf in world.leaves)
+    until(lambda: sum(leaf.metric('search_documents{kind="pins"}') for leaf in world.leaves) >= 1)
+    until(lambda: all(leaf.metric('search_documents{kind="groups"}') >= 1 for leaf in world.leaves))
     assert sum(leaf.metric('search_freshness_seconds_count{topic="pins"}') for leaf in world.leaves) >= 1
     assert sum(leaf.metric('search_query_seconds_count{kind="text"}') for leaf in world.leaves) >= 1
     assert (

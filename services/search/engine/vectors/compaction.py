@@ -106,7 +106,7 @@ def _learn(store: VectorStore, segment: Segment, index: str) -> Approximate:
     vectors = segment.vectors[: segment.count]
     approximate = Approximate.trained(vectors[np.sort(sample)], segment.count, store.settings)
     if approximate.lists:
-        approximate.write(store.directory / index)
+        store.write_index(approximate, index)
         starts = range(0, segment.count, ASSIGNED_AT_ONCE)
         lists = np.concatenate(
             [approximate.assign(vectors[start : start + ASSIGNED_AT_ONCE]) for start in starts]
@@ -116,7 +116,7 @@ def _learn(store: VectorStore, segment: Segment, index: str) -> Approximate:
         approximate.add(vectors, lists)
     else:
         approximate.add(vectors, np.zeros(segment.count, np.int64))
-        approximate.write(store.directory / index)
+        store.write_index(approximate, index)
     segment.release()
     return approximate
 

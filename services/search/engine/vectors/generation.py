@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.search.engine.ids import Rows
-from services.search.engine.tables import NONE, Mask
+from services.search.engine.tables import NONE, Mask, pick
 from services.search.engine.types import Vector
 from services.search.engine.vectors.approximate import Approximate, Bits, Scores, Slots, exact
 from services.search.engine.vectors.segment import Segment, slices
@@ -50,12 +50,12 @@ class Generation:
         """Say of which group some slots are and whether everybody finds them."""
         self.groups[slots] = groups
         masks = np.left_shift(1, slots & 7).astype(np.uint8)
-        np.bitwise_and.at(self.public, slots >> 3, ~masks)
+        np.bitwise_and.at(self.public, slots[~public] >> 3, ~masks[~public])
         np.bitwise_or.at(self.public, slots[public] >> 3, masks[public])
 
     def show(self, public: Mask) -> None:
         """Compute anew who is found by everybody; `public` of each group, and False for NONE."""
-        bits = np.packbits(public[self.groups[: self.count]], bitorder="little")
+        bits = np.packbits(pick(public, self.groups[: self.count]), bitorder="little")
         self.public[: len(bits)] = bits
 
     def search(self, vector: Vector, k: int, wanted: Mask | None) -> tuple[Scores, Slots]:
@@ -63,7 +63,7 @@ class Generation:
         count = self.count
         bits, share = self.public, 1.0
         if wanted is not None:
-            selected = wanted[self.groups[:count]]
+            selected = pick(wanted, self.groups[:count])
             number = int(np.count_nonzero(selected))
             if number <= _FEW:
                 return self._among(vector, k, np.flatnonzero(selected))

@@ -115,17 +115,19 @@ class VectorStore:
         if approximate is None or approximate.lists or approximate.count <= self._kept * _GRAPH_GROWTH:
             return
         self._index = f"{self.new_name('index')}.faiss"
-        approximate.write(self.directory / self._index)
+        self.write_index(approximate, self._index)
         self._kept = approximate.count
         self._write_manifest()
         self._remove_unnamed()
 
+    def write_index(self, approximate: Approximate, name: str) -> None:
+        """Keep an index that the manifest does not name yet."""
+        approximate.write(self.directory / name)
+        _sync(self.directory / name)
+
     def write_lists(self, segment: Segment, index: str, lists: Slots) -> None:
         """Keep which list each vector of a segment is in, so that opening need not look again."""
-        path = self.directory / f"{segment.name}.{index}.lists"
-        temporary = path.with_suffix(".tmp")
-        lists.astype("<i4").tofile(temporary)
-        temporary.rename(path)
+        write_durably(self.directory / f"{segment.name}.{index}.lists", lists.astype("<i4").tobytes())
 
     def files(self) -> list[Path]:
         """All files that never change again: those of sealed segments and of the index."""
@@ -247,3 +249,13 @@ def write_durably(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a directory, on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -12,7 +12,6 @@ from uuid import uuid4
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +24,7 @@ from functions.database_bootstrap.handler import SERVICE_PRIVILEGES
 from services.common import http
 from services.pin.api.app import create_app
 from services.pin.database import Database
+from services.pin.graph.feed import GraphFeed
 from services.pin.migrations import migrate
 from services.pin.settings import PinSettings
 from services.pin.uploads import ImageStore
@@ -96,6 +96,7 @@ class Api:
     client: httpx.Client
     database: Database
     bucket: Bucket
+    feed: GraphFeed
     run: Callable[..., Any]
     """Runs a coroutine function on the application's loop."""
 
@@ -210,29 +211,30 @@ def settings_of(variables: dict[str, str]) -> PinSettings:
     return PinSettings.model_validate({name.lower(): value for name, value in variables.items()})
 
 
-def served(app: Litestar, database: Database, bucket: Bucket) -> Iterator[Api]:
-    with TestClient(app) as client, client.portal() as portal:
-        yield Api(client, database, bucket, portal.call)
-        portal.call(database.close)
-
-
-def application(variables: dict[str, str]) -> tuple[Litestar, Database, Bucket]:
-    """Migrates the database, too."""
+def served(variables: dict[str, str]) -> Iterator[Api]:
+    """The API over a database, which it migrates."""
     settings = settings_of({**variables, "IMAGES_BUCKET": "images"})
     asyncio.run(migrate(settings))
     database, bucket = Database(settings), Bucket()
-    return create_app(settings, database, ImageStore(bucket, settings.images_bucket)), database, bucket
+    feed = GraphFeed(settings, poll_seconds=0.05)
+    feed.start()
+    app = create_app(settings, database, ImageStore(bucket, settings.images_bucket), feed)
+    with TestClient(app) as client, client.portal() as portal:
+        assert feed.loaded.wait(30)
+        yield Api(client, database, bucket, feed, portal.call)
+        portal.call(database.close)
+    feed.stop()
 
 
 @pytest.fixture(scope="session")
 def sqlite_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     file = tmp_path_factory.mktemp("sqlite") / "pin.db"
-    yield from served(*application({"DATABASE_URL": f"sqlite+aiosqlite:///{file}"}))
+    yield from served({"DATABASE_URL": f"sqlite+aiosqlite:///{file}"})
 
 
 @pytest.fixture(scope="session")
 def mysql_api(new_mysql: Callable[[], MySql]) -> Iterator[Api]:
-    yield from served(*application(new_mysql().variables))
+    yield from served(new_mysql().variables)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("mysql", marks=pytest.mark.xdist_group("pin-mysql"))])

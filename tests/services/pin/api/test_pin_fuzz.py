@@ -15,6 +15,7 @@ from services.common import http
 from services.common.openapi import with_problems
 from services.pin.api.app import create_app
 from services.pin.database import Database
+from services.pin.graph.feed import GraphFeed
 from services.pin.migrations import migrate
 from services.pin.uploads import ImageStore
 from tests.services.pin.api.conftest import Person, settings_of
@@ -26,7 +27,7 @@ _turns = itertools.count()
 
 def _document() -> dict[str, Any]:
     settings_ = settings_of({"DATABASE_URL": "sqlite+aiosqlite:///nowhere", "IMAGES_BUCKET": "images"})
-    app = create_app(settings_, Database(settings_), ImageStore(None, "images"))
+    app = create_app(settings_, Database(settings_), ImageStore(None, "images"), GraphFeed(settings_))
     return with_problems(app.openapi_schema.to_schema())
 
 
