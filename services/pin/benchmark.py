@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import IO, Annotated, Any, Final
 
@@ -46,7 +46,8 @@ _TIMEOUT_SECONDS: Final = 10.0
 _WARM_UP_SECONDS: Final = 3.0
 
 MIX: Final = {
-    "get a pin": 40,
+    "get a pin": 36,
+    "related pins": 4,
     "a board's pins": 22,
     "get a board": 10,
     "a person's boards": 5,
@@ -88,7 +89,7 @@ def catalogue(rng: random.Random) -> Catalogue:
 
 async def fill(database: Database, things: Catalogue) -> None:
     """Write the catalogue's rows."""
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) - timedelta(days=1)
     common: dict[str, Any] = {"version": 1, "deleted": False, "updated_at": now}
     made = {**common, "created_at": now}
     tables: list[tuple[Any, list[dict[str, Any]]]] = [
@@ -204,6 +205,8 @@ class Load:
         match kind:
             case "get a pin":
                 return await self._request("GET", f"/v1/pins/{pin}", owner)
+            case "related pins":
+                return await self._request("GET", f"/v1/pins/{pin}/related", owner)
             case "a board's pins":
                 return await self._request("GET", f"/v1/boards/{board}/pins", owner)
             case "get a board":

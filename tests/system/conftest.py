@@ -17,13 +17,19 @@ def system(world: Printed) -> Iterator[System]:
 
 
 @pytest.fixture(scope="session")
-def harmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def harmed(harmed_world: Printed) -> Iterator[System]:
     """One whose parts may be harmed; use it with `xdist_group("harmed")`."""
+    with _closing(System(harmed_world)) as whole:
+        yield whole
+
+
+@pytest.fixture(scope="session")
+def harmed_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
+    """A second world."""
     runner = Pinwheel(tmp_path_factory.mktemp("harmed"))
     process = runner.start("up", "--port", "0")
     try:
-        with _closing(System(Printed(read_until(process, "Ctrl-C stops it all."), runner))) as whole:
-            yield whole
+        yield Printed(read_until(process, "Ctrl-C stops it all."), runner)
         process.terminate()
         process.communicate(timeout=60)
         assert runner.processes() == []

@@ -48,6 +48,8 @@ class Upstream:
     host: str
     port: int
     routes: tuple[Route, ...]
+    api: str = ""
+    """Its OpenAPI document is `/openapi/<api>.json`; the service's name when empty."""
 
 
 def typed(name: str, message: str, **fields: Any) -> Message:

@@ -19,7 +19,7 @@ _TITLES: Final = {
     400: ("Bad Request", "the request is malformed: its path, a header or its framing"),
     401: ("Unauthorized", "a valid access token is needed: `authorization: Bearer <token>`"),
     403: ("Forbidden", "this is not allowed"),
-    404: ("Not Found", "nothing is at this path; /openapi/<service>.json says what there is"),
+    404: ("Not Found", "nothing is at this path; /openapi/<api>.json says what there is"),
     405: ("Method Not Allowed", "this method is not allowed here"),
     408: ("Request Timeout", "the request did not arrive in time"),
     413: ("Content Too Large", "the body is larger than this path takes"),

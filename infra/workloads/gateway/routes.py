@@ -73,7 +73,7 @@ def _route(upstream: Upstream, route: Route) -> Message:
 def _document(upstream: Upstream) -> Message:
     return {
         "name": f"{upstream.service}:openapi",
-        "match": {"path": f"/openapi/{upstream.service}.json"},
+        "match": {"path": f"/openapi/{upstream.api or upstream.service}.json"},
         "route": {
             "cluster": upstream.service,
             "prefix_rewrite": "/openapi.json",

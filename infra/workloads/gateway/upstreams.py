@@ -1,6 +1,7 @@
 """From the declarations of services to the gateway's configuration."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 import pulumi
@@ -14,13 +15,18 @@ from infra.workloads.service import Port, Service
 
 
 def upstreams(services: Sequence[Service], namespace: str) -> tuple[Upstream, ...]:
-    """The services with routes, by the names under which all their ready pods are found."""
+    """The services with routes, by the names under which all their ready pods are found.
+
+    An API is called after its image (`search`, whose deployable is `search-root`), if that has no other.
+    """
+    images = Counter(service.image for service in services if service.routes)
     return tuple(
         Upstream(
             service.name,
             f"{service.name}{HEADLESS_SUFFIX}.{namespace}.svc.cluster.local",
             Port.HTTP.number,
             service.routes,
+            service.image if images[service.image] == 1 else service.name,
         )
         for service in services
         if service.routes

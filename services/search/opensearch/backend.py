@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
 from opensearchpy import AsyncOpenSearch
 from opensearchpy.exceptions import OpenSearchException, RequestError, TransportError
 
@@ -125,6 +126,21 @@ class OpenSearchBackend:
         total = answer["hits"]["total"]
         hits = [group_hit(hit) for hit in answer["hits"]["hits"]]
         return GroupResults(hits, total["value"], total["relation"] == "eq")
+
+    async def vectors(self, pin_ids: Sequence[int], viewer: int | None) -> dict[int, bytes]:
+        """The vectors of pins that the viewer may see, as far as there are any."""
+        if not pin_ids:
+            return {}
+        body = {"ids": [str(each) for each in pin_ids]}
+        answer = await self._call(self._client.mget(body=body, index=self._indexes.pins))
+        pins = [each["_source"] for each in answer["docs"] if each.get("found")]
+        known = [pin for pin in pins if pin.get("live") and pin.get("vector")]
+        groups = await self._groups(sorted({pin["board_id"] for pin in known}))
+        return {
+            pin["pin_id"]: np.array(pin["vector"], dtype="<f4").tobytes()
+            for pin in known
+            if visible(groups.get(pin["board_id"]), viewer)
+        }
 
     def unready(self) -> str | None:
         """What the last request met."""

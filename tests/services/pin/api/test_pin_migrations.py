@@ -34,6 +34,7 @@ def test_several_migrate_at_once_and_again(empty: dict[str, str]) -> None:
             assert (each.returncode, errors) == (0, ""), output
 
 
+@pytest.mark.xdist_group("pin-mysql")
 def test_a_migration_that_was_killed_midway_is_finished(new_mysql: Callable[[], MySql]) -> None:
     made = new_mysql()
     assert role("migrate", made.variables).wait(60) == 0

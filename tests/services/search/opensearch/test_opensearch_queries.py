@@ -335,6 +335,17 @@ def test_similar_to_what_may_not_be_seen(opensearch: FakeOpenSearch, pin: dict[s
         asked(opensearch, lambda backend: backend.similar(SimilarSearch(pin_id=5, viewer=STRANGER)))
 
 
+def test_vectors_are_told_to_those_who_may_see_the_pins(opensearch: FakeOpenSearch) -> None:
+    opensearch.put("test-pins", 5, {"live": True, "pin_id": 5, "board_id": 1, "vector": [0.6, 0.8]})
+    opensearch.put("test-pins", 6, {"live": True, "pin_id": 6, "board_id": 2, "vector": [0.8, 0.6]})
+    opensearch.put("test-pins", 7, {"live": False, "pin_id": 7})
+    seen = {
+        viewer: set(asked(opensearch, lambda backend, viewer=viewer: backend.vectors([5, 6, 7, 8], viewer)))
+        for viewer in (OWNER, STRANGER)
+    }
+    assert seen == {OWNER: {5, 6}, STRANGER: {5}}
+
+
 def test_groups(opensearch: FakeOpenSearch) -> None:
     opensearch.will_find("test-groups", {"_id": "1", "_score": 2.0, "_source": board(1, name="Kitchens")})
     found = asked(
