@@ -62,7 +62,8 @@ def run(settings: StreamSettings) -> NoReturn:
         stream = PinStream(
             S3Images(aws.client("s3", connections=settings.stream_concurrency), settings.images_bucket),
             MlEmbeddings(channel, settings.stream_timeout_seconds),
-            KafkaEvents(kafka.producer(settings)),
+            # Not idempotent: an embedding may be there twice, but its producer never ends for good ("fenced").
+            KafkaEvents(kafka.producer(settings, **{"enable.idempotence": False})),
             settings.stream_concurrency,
         )
         life.on_stop("workers", stream.close)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.api.events.v1.events_pb2 import GROUP_KIND_BOARD, BoardEvent, PinEvent, SaveEvent
 from services.common import traces
+from services.common.subjects import subject_key
 from services.pin.models import OutboxEvent
 
 PINS: Final = "pins"
@@ -58,8 +59,8 @@ def pin_deleted(pin_id: int, version: int) -> Event:
     return Event(PINS, pin_id, PinEvent(pin_id=pin_id, version=version, deleted=True))
 
 
-def board_changed(board: Columns, country: str) -> Event:
-    """Of a board's columns after the change, and its owner's country."""
+def board_changed(board: Columns, country: str, subject: str) -> Event:
+    """Of a board's columns after the change, and its owner's country and subject."""
     message = BoardEvent(
         board_id=board["board_id"],
         version=board["version"],
@@ -69,6 +70,7 @@ def board_changed(board: Columns, country: str) -> Event:
         secret=board["secret"],
         country=country,
         kind=GROUP_KIND_BOARD,
+        owner_key=subject_key(subject),
     )
     return Event(BOARDS, message.board_id, message)
 

@@ -59,7 +59,7 @@ class PinSearch(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 10
     offset: int = 0
     viewer: int | None = None
-    """User id of who asks: pins on their own secret boards are found by them alone. None: nobody known."""
+    """`subject_key` of who asks: pins on their own secret boards are found by them alone. None: nobody known."""
     with_vectors: bool = False
     """Return the hits' vectors too, which re-ranking needs."""
 

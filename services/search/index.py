@@ -167,6 +167,7 @@ def _board(value: bytes, _: str) -> tuple[Change | None, ForwardEvent | None]:
         country=event.country,
         kind=kind,
         secret=event.secret,
+        reader=event.owner_key,
         deleted=event.deleted,
     ), event
 

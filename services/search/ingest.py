@@ -46,7 +46,8 @@ class Ingest:
         self._index: Final = index
         self._failed: Final = failed
         self._feed: Final = Feed(settings)
-        self._producer: Final = kafka.producer(settings)
+        # Not idempotent: a dead letter may be there twice, but its producer never ends for good ("fenced").
+        self._producer: Final = kafka.producer(settings, **{"enable.idempotence": False})
         self._stopping: Final = threading.Event()
         self._thread: Final = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._began = time.monotonic()

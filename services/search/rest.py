@@ -13,7 +13,9 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import PathParameter, QueryParameter
 
 from services.common import logs
+from services.common.http import SUBJECT
 from services.common.problems import FieldProblem, Problem
+from services.common.subjects import subject_key
 from services.search import answers, cursors
 from services.search.answers import FoundBoards, FoundPins
 from services.search.backend import (
@@ -104,18 +106,15 @@ class _ImageBody(Operation):
 class Searching:
     """What handlers share: the backend, the ml service, and who asks."""
 
-    def __init__(self, backend: Backend, ml: Ml, *, viewer_header: str, rerank: bool) -> None:
+    def __init__(self, backend: Backend, ml: Ml, *, rerank: bool) -> None:
         self.backend: Final = backend
         self.ml: Final = ml
-        self._viewer_header: Final = viewer_header
         self._rerank: Final = rerank
 
     def viewer(self, request: Request[Any, Any, Any]) -> int | None:
-        """The verified user id; None when the gateway knows nobody."""
-        if not self._viewer_header:
-            return None
-        given = request.headers.get(self._viewer_header, "")
-        return int(given) if given.isascii() and given.isdigit() and int(given) <= _LARGEST else None
+        """Who asks, as the owners of boards are known here; None when the gateway knows nobody."""
+        subject = request.headers.get(SUBJECT, "")
+        return subject_key(subject) if subject else None
 
     async def pins(self, search: PinSearch | SimilarSearch, history: str | None) -> PinResults:
         """Find them; those of a page may be put into an order that suits the person."""

@@ -70,9 +70,6 @@ class RootSettings(CommonSettings):
     """Let the ml service order the best hits by what the person acted on."""
     rerank_timeout_ms: int = Field(default=50, ge=1, le=10_000)
     max_image_bytes: int = Field(default=10 * 2**20, ge=1_024, le=100 * 2**20)
-    viewer_header: str = Field(default="", pattern=r"^[a-z0-9-]*$")
-    """Header in which the gateway puts the verified user id, removing what a client sent under this name, so that
-    people find pins of their own secret boards. Empty: nobody is known, and nobody finds any."""
 
     @model_validator(mode="after")
     def _leaves(self) -> Self:

@@ -32,18 +32,18 @@ class Fuzzers:
 
     def send(self, case: Any) -> None:
         """Send it, and look at what it is answered."""
-        person, things = self.people[next(self.turns) % len(self.people)]
+        turn = next(self.turns)
+        person, things = self.people[turn % len(self.people)]
         for name, value in (case.path_parameters or {}).items():
             if isinstance(value, str) and value.isdigit() and value[0] != "0":  # of nothing, most likely
                 case.path_parameters[name] = things[name]
         if (case.method, case.path) == ("DELETE", "/v1/users/me"):
             person = self.system.person()
         headers = {"Authorization": f"Bearer {person.token}"}
-        if next(self.turns) % 2:
+        if turn // len(self.people) % 2:
             headers["If-Match"] = "*"
         answer = case.call(base_url=self.system.url, headers=headers)
         assert answer.status_code < 500, answer.text
-        assert answer.status_code != 401, answer.text
         assert "Traceback" not in answer.text
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == ["application/problem+json"], answer.text

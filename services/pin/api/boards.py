@@ -69,7 +69,7 @@ class BoardController(Controller):
                 "updated_at": now,
             }
             await connection.execute(insert(Board), row)
-            await events.publish(connection, events.board_changed(row, owner.country))
+            await events.publish(connection, events.board_changed(row, owner.country, subject))
             return answers.created(answers.board(row), 1, f"/v1/boards/{row['board_id']}")
 
         return await resources.once.do(request, subject, idempotency_key, create)
@@ -110,7 +110,7 @@ class BoardController(Controller):
             row = columns(found)
             if values := {name: value for name, value in wanted.items() if value != row[name]}:
                 row |= await change_row(connection, Board, found, values)
-                await events.publish(connection, events.board_changed(row, found.country))
+                await events.publish(connection, events.board_changed(row, found.country, subject))
             return row
 
         row = await resources.database.write(change)

@@ -126,7 +126,7 @@ class UserController(Controller):
             if values:
                 row |= await _write(connection, found, values)
             if "country" in values:
-                await _tell_of_country(connection, found.user_id, row["country"])
+                await _tell_of_country(connection, found.user_id, row["country"], subject)
             return row
 
         row = await resources.database.write(change)
@@ -192,13 +192,15 @@ async def _write(connection: AsyncConnection, found: Row[Any], values: dict[str,
         raise _taken() from error
 
 
-async def _tell_of_country(connection: AsyncConnection, user_id: int, country: str) -> None:
+async def _tell_of_country(connection: AsyncConnection, user_id: int, country: str, subject: str) -> None:
     """Boards are found by their owner's country: it is of their events, so each has changed."""
     owned = (Board.owner_id == user_id, Board.deleted == false())
     now = datetime.now(UTC)
     await connection.execute(update(Board).where(*owned).values(version=Board.version + 1, updated_at=now))
     boards = await connection.execute(select(*Board.__table__.c).where(*owned))
-    await events.publish(connection, *(events.board_changed(columns(row), country) for row in boards))
+    await events.publish(
+        connection, *(events.board_changed(columns(row), country, subject) for row in boards)
+    )
 
 
 def _taken() -> Problem:

@@ -24,6 +24,17 @@ _OF_THE_TOPIC: Final = frozenset(
     }
 )
 _OF_THE_RECORD: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
+_OF_THE_PRODUCER: Final = frozenset(
+    {
+        KafkaError._FATAL,
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        KafkaError.UNKNOWN_PRODUCER_ID,
+    }
+)
+"""An idempotent producer does not survive these, and not each failed delivery says `fatal`."""
 _log = logger(__name__)
 
 
@@ -77,6 +88,10 @@ class Publisher:
         self._make_producer = make_producer
         self._producer = make_producer()
         self._stopping = stopping
+        self._ended = False
+        """The producer will never work again."""
+        self._failures: dict[tuple[str, str], list[str]] = {}
+        """Of the present batch: ids of events by topic and error."""
         self.set_aside = SetAside()
 
     def publish(self, rows: Sequence[Waiting]) -> list[int]:
@@ -85,11 +100,14 @@ class Publisher:
         A row behind one of the same key that failed is sent again with it, so that the last record of each key is
         its newest. Blocks until the brokers have answered for each, 30 seconds at most.
         """
+        if self._ended:
+            self._producer, self._ended = self._make_producer(), False
         acknowledged: set[int] = set()
         for row in rows:
             self._produce(row, acknowledged)
         while self._producer.flush(_FLUSH_SECONDS) and not self._stopping.is_set():
             pass
+        self._tell_failures()
         done: list[int] = []
         broken: set[tuple[str, str]] = set()
         for row in rows:
@@ -125,13 +143,19 @@ class Publisher:
             self._failed(row, raised.args[0])
 
     def _failed(self, row: Waiting, error: KafkaError) -> None:
-        _log.error(
-            "not published",
-            topic=row.aggregatetype,
-            event_id=row.id,
-            error=error.name(),
-            remedy="it stays in the outbox and is tried again",
-        )
+        self._failures.setdefault((row.aggregatetype, error.name()), []).append(row.id)
         self.set_aside.add(row, error)
-        if error.fatal():
-            self._producer = self._make_producer()
+        self._ended |= error.fatal() or error.code() in _OF_THE_PRODUCER
+
+    def _tell_failures(self) -> None:
+        """One line a kind: thousands of rows fail for the same reason."""
+        for (topic, error), events in self._failures.items():
+            _log.error(
+                "not published",
+                topic=topic,
+                error=error,
+                events=len(events),
+                first_event_id=events[0],
+                remedy="they stay in the outbox and are tried again",
+            )
+        self._failures.clear()

@@ -78,6 +78,7 @@ def _group(change: GroupChanged) -> None:
     _number(change, "group_id", change.group_id, 1)
     _number(change, "version", change.version, 0)
     _number(change, "owner_id", change.owner_id, 0)
+    _number(change, "reader", change.reader, 0)
     _text(change, "name", change.name)
     _text(change, "description", change.description)
     if not _COUNTRY.fullmatch(change.country):

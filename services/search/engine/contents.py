@@ -34,6 +34,7 @@ class Contents:
         data["owner"][rows] = owners
         data["country"][rows] = countries
         data["kind"][rows] = kinds
+        data["reader"][rows] = secret
         data["state"][rows] = np.where(deleted, DELETED, np.where(secret, SECRET, PUBLIC))
         self.groups.fill_secrets()
 

@@ -215,5 +215,7 @@ class Engine:
             self._work.clear()
             try:
                 self.maintain()
-            except OSError as error:  # a full disk: queries go on, and the next round tries again
-                logger.error("vectors could not be put in order: %s; is the disk full?", error)
+            except (
+                Exception
+            ) as error:  # a full disk, a fault of faiss: queries go on, the next round tries again
+                logger.error("vectors were not put in order: %s: %s", type(error).__name__, error)

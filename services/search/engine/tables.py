@@ -77,11 +77,12 @@ class GroupTable(_Table):
             ("id", "i8"),
             ("version", "i8"),
             ("owner", "i8"),
+            ("reader", "i8"),
             ("country", "u2"),
             ("kind", "u1"),
             ("state", "u1"),
         ]
-        super().__init__(fields, (0, NONE, 0, 0, 0, UNKNOWN))
+        super().__init__(fields, (0, NONE, 0, 0, 0, 0, UNKNOWN))
         self._secret_of: dict[int, set[int]] = {}
         none = int(self.add([NO_GROUP])[0])
         self.data["state"][none] = PUBLIC
@@ -94,17 +95,18 @@ class GroupTable(_Table):
             change.group_id,
             change.version,
             change.owner_id,
+            change.secret_to,
             country_code(change.country),
             int(change.kind),
             state,
         )
         if state == SECRET:
-            self._secret_of.setdefault(change.owner_id, set()).add(row)
+            self._secret_of.setdefault(change.secret_to, set()).add(row)
 
     def fill_secrets(self) -> None:
         """Note whose the secret groups are, after the columns were filled."""
         for row in np.flatnonzero(self.data["state"][: len(self)] == SECRET).tolist():
-            self._secret_of.setdefault(int(self.data["owner"][row]), set()).add(row)
+            self._secret_of.setdefault(int(self.data["reader"][row]), set()).add(row)
 
     def public(self, row: int) -> bool:
         """Whether everybody finds its pins."""
@@ -120,7 +122,7 @@ class GroupTable(_Table):
         states = data["state"][rows]
         seen: Mask = states == PUBLIC
         if viewer in self._secret_of:
-            seen |= (states == SECRET) & (data["owner"][rows] == viewer)
+            seen |= (states == SECRET) & (data["reader"][rows] == viewer)
         return seen & (rows >= 0)
 
     def visible_mask(self, viewer: int | None) -> Mask:
@@ -131,12 +133,12 @@ class GroupTable(_Table):
         return mask
 
     def _forget_secret(self, row: int) -> None:
-        owner = int(self.data["owner"][row])
+        reader = int(self.data["reader"][row])
         if self.data["state"][row] == SECRET:
-            rows = self._secret_of[owner]
+            rows = self._secret_of[reader]
             rows.discard(row)
             if not rows:
-                del self._secret_of[owner]
+                del self._secret_of[reader]
 
 
 _Value = TypeVar("_Value", bound=np.generic)

@@ -230,7 +230,7 @@ class GroupIndex(TextIndex):
         document.add_unsigned("owner_id", change.owner_id)
         document.add_unsigned("country", country_code(change.country))
         document.add_unsigned("kind", int(change.kind))
-        document.add_unsigned("secret", int(change.secret))
+        document.add_unsigned("secret", change.secret_to)
         document.add_unsigned("deleted", int(change.deleted))
         if not change.deleted:
             document.add_text("name", change.name)

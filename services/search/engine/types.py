@@ -68,8 +68,15 @@ class GroupChanged:
     """ISO 3166-1 alpha-2, upper case; empty when unknown."""
     kind: GroupKind = GroupKind.BOARD
     secret: bool = False
-    """Only its owner finds its pins."""
+    """Only `reader` finds its pins."""
+    reader: int = 0
+    """What the `viewer` of a query must be to find a secret one; 0: the owner's identifier."""
     deleted: bool = False
+
+    @property
+    def secret_to(self) -> int:
+        """0: everybody finds its pins."""
+        return (self.reader or self.owner_id) if self.secret else 0
 
 
 @dataclass(frozen=True, slots=True)

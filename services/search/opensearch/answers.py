@@ -15,7 +15,7 @@ def visible(group: Group | None, viewer: int | None) -> bool:
     """Whether the viewer may see a group's pins. One that is not known yet may be a secret one."""
     if group is None or not group.get("live"):
         return False
-    return not group.get("secret") or (viewer is not None and group.get("owner_id") == viewer)
+    return not group.get("secret") or (viewer is not None and group.get("owner_key") == viewer)
 
 
 def fits(group: Group, wanted: GroupFilter) -> bool:

@@ -96,6 +96,7 @@ def group_action(event: BoardEvent, indexes: Indexes) -> Action:
             "name": event.name,
             "description": event.description,
             "secret": event.secret,
+            "owner_key": event.owner_key,
             "country": event.country,
             "kind": _KINDS.get(event.kind, GroupKind.BOARD).value,
         }

@@ -97,6 +97,7 @@ _GROUP_FIELDS: Final[dict[str, Any]] = {
     "name": {"type": "text"},
     "description": {"type": "text"},
     "secret": _BOOLEAN,
+    "owner_key": _LONG,
     "country": {"type": "keyword"},
     "kind": {"type": "keyword"},
 }

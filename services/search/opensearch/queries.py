@@ -31,7 +31,7 @@ def visible_groups(viewer: int | None) -> Query:
     """Groups that are there, and are not somebody else's secret."""
     seen: list[Query] = [{"term": {"secret": False}}]
     if viewer is not None:
-        seen.append({"term": {"owner_id": viewer}})
+        seen.append({"term": {"owner_key": viewer}})
     return {
         "bool": {"filter": [{"term": {"live": True}}, {"bool": {"should": seen, "minimum_should_match": 1}}]}
     }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from services.api.ml.v1 import ml_pb2, ml_pb2_grpc
+from services.common.subjects import subject_key
 from tests.services.search import searching
 from tests.services.search.searching import (
     Api,
@@ -68,7 +69,6 @@ def world(broker: Broker, publisher: Publisher, tmp_path_factory: pytest.TempPat
     root = searching.root(
         *(leaf.address("rpc") for leaf in leaves),
         ML_ADDRESS=f"127.0.0.1:{ml_port}",
-        VIEWER_HEADER="x-pinwheel-user",
         RERANK="true",
         LEAF_TIMEOUT_MS="3000",
         RERANK_TIMEOUT_MS="3000",
@@ -198,18 +198,21 @@ def test_what_the_person_acted_on_reorders_a_page(world: World) -> None:
 
 
 def test_secret_boards_are_their_owners(world: World) -> None:
-    world.publisher.send(board(700, owner_id=70, secret=True), pin(700, board_id=700, title="surprise party"))
+    world.publisher.send(
+        board(700, secret=True, owner_key=subject_key("ada")), pin(700, board_id=700, title="surprise party")
+    )
     world.publisher.send(
         board(701), pin(701, board_id=701, title="surprise lunch"), embedding(700, 5), embedding(701, 5)
     )
 
     def seen(user: str | None) -> list[str]:
-        headers = {} if user is None else {"x-pinwheel-user": user}
+        headers = {} if user is None else {"x-pinwheel-subject": user}
         url = f"http://{world.root.address('http')}/v1/search/pins?q=surprise"
         return sorted(item["pin_id"] for item in json.loads(searching.fetch(url, None, headers)[1])["items"])
 
-    until(lambda: seen("70") == ["700", "701"])
-    assert seen(None) == seen("71") == seen("70; drop") == ["701"]
+    until(lambda: seen("ada") == ["700", "701"])
+    assert seen(None) == seen("bob") == seen("ada; drop") == ["701"]
+    world.publisher.send(board(702), pin(702, board_id=702), embedding(702, 5))
     until(lambda: world.api.found("pins/701/similar?limit=1"))
     assert world.api.get("pins/700/similar")[0] == 404
 

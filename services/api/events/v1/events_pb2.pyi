@@ -110,6 +110,7 @@ class BoardEvent(_message.Message):
     SECRET_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    OWNER_KEY_FIELD_NUMBER: _builtins.int
     board_id: _builtins.int
     version: _builtins.int
     """Rises by one with every change of the board."""
@@ -123,6 +124,8 @@ class BoardEvent(_message.Message):
     country: _builtins.str
     """ISO 3166-1 alpha-2 of its owner; empty when unknown."""
     kind: Global___GroupKind.ValueType
+    owner_key: _builtins.int
+    """What the owner's subject comes to (services/common/subjects.py): who asks is known by the subject only."""
     def __init__(
         self,
         *,
@@ -135,10 +138,11 @@ class BoardEvent(_message.Message):
         secret: _builtins.bool = ...,
         country: _builtins.str = ...,
         kind: Global___GroupKind.ValueType = ...,
+        owner_key: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["board_id", b"board_id", "country", b"country", "deleted", b"deleted", "description", b"description", "kind", b"kind", "name", b"name", "owner_id", b"owner_id", "secret", b"secret", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["board_id", b"board_id", "country", b"country", "deleted", b"deleted", "description", b"description", "kind", b"kind", "name", b"name", "owner_id", b"owner_id", "owner_key", b"owner_key", "secret", b"secret", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -170,4 +170,5 @@ class Approximate:
 
 def lists_for(count: int) -> int:
     """Lists of an inverted index: about four times the root, to a power of two; 4096 for a million."""
-    return 2 ** max(4, round(math.log2(_LISTS_PER_ROOT * math.sqrt(max(count, 1)))))
+    lists = 2 ** round(math.log2(_LISTS_PER_ROOT * math.sqrt(max(count, 1))))
+    return max(min(lists, count // 2), 1)

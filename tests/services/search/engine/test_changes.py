@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from services.search.engine.engine import Engine
@@ -21,10 +21,13 @@ from services.search.engine.types import (
     Query,
     VectorChanged,
 )
+from services.search.engine.vectors import compaction
 from tests.waiting import until
 
 VIEWERS = (None, 1, 2)
 PINS, GROUPS = range(1, 13), range(1, 5)
+_UNSHRUNK = [Phase.explicit, Phase.reuse, Phase.generate]
+"""Shrinking takes minutes, as each example writes indexes to the disk; the draws say what happened."""
 
 
 def vector(pin_id: int, version: int) -> np.ndarray:
@@ -128,7 +131,7 @@ def assert_like(engine: Engine, model: Model) -> None:
             assert hit.vector_score == pytest.approx(cosine, abs=1e-5)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, phases=_UNSHRUNK, deadline=None, suppress_health_check=list(HealthCheck))
 @given(history=histories(), data=st.data())
 def test_every_order_and_repetition_leads_to_the_same_index(
     history: list[Change], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -264,5 +267,27 @@ def test_the_background_puts_the_vectors_in_order(tmp_path: Path, settings: Engi
     engine = Engine.open(tmp_path, replace(settings, seal_vectors=500, background=True))
     for first in range(1, 6001, 500):
         engine.apply([VectorChanged(pin, 1, vector(pin, 1)) for pin in range(first, first + 500)])
+    until(lambda: engine.statistics().vectors_indexed >= 4000)
+    engine.close()
+
+
+def test_the_background_survives_a_fault(
+    tmp_path: Path,
+    settings: EngineSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faults = [OSError(28, "No space left on device")]
+    due = compaction.due
+
+    def due_later(*arguments: Any) -> bool:
+        if faults:
+            raise faults.pop()
+        return due(*arguments)
+
+    monkeypatch.setattr(compaction, "due", due_later)
+    engine = Engine.open(tmp_path, replace(settings, seal_vectors=500, background=True))
+    until(lambda: "No space left on device" in caplog.text)
+    engine.apply([VectorChanged(pin, 1, vector(pin, 1)) for pin in range(1, 6001)])
     until(lambda: engine.statistics().vectors_indexed >= 4000)
     engine.close()

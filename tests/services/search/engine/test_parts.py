@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.search.engine import ids as identifiers
 from services.search.engine.engine import Engine
+from services.search.engine.tables import NONE, pick
 from services.search.engine.types import GroupPredicate, Query, QueryError
 from services.search.engine.vectors.approximate import lists_for
 from services.search.engine.vectors.locks import ReadersWriterLock
@@ -102,13 +103,20 @@ def test_queries_that_cannot_be_answered_are_refused(engine: Engine, query: Quer
 
 
 def test_lists_grow_with_the_root_of_the_vectors() -> None:
-    assert [lists_for(count) for count in (0, 100, 40_000, 1_000_000, 4_000_000)] == [
-        16,
+    assert [lists_for(count) for count in (0, 6, 100, 40_000, 1_000_000, 4_000_000)] == [
+        1,
+        3,
         32,
         1024,
         4096,
         8192,
     ]
+
+
+def test_groups_that_come_while_a_query_runs_are_not_of_its_groups() -> None:
+    mask = np.array([True, False, True, False])  # of three groups, and of NONE
+    rows = np.array([0, 2, NONE, 3, 17], np.int32)
+    assert pick(mask, rows).tolist() == [True, True, False, False, False]
 
 
 def test_an_empty_index_answers(engine: Engine) -> None:

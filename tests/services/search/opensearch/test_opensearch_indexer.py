@@ -57,7 +57,14 @@ PIN = PinEvent(
     pin_id=5, version=3, board_id=1, owner_id=7, title="Chair", link="https://example.org/", image_key="o/5"
 )
 BOARD = BoardEvent(
-    board_id=1, version=2, owner_id=7, name="Kitchen", secret=True, country="DE", kind=GROUP_KIND_AD_GROUP
+    board_id=1,
+    version=2,
+    owner_id=7,
+    owner_key=70,
+    name="Kitchen",
+    secret=True,
+    country="DE",
+    kind=GROUP_KIND_AD_GROUP,
 )
 
 
@@ -98,6 +105,7 @@ def test_what_is_sent(opensearch: FakeOpenSearch, indexer: Indexer) -> None:
             "name": "Kitchen",
             "description": "",
             "secret": True,
+            "owner_key": 70,
             "country": "DE",
             "kind": "ad-group",
         },

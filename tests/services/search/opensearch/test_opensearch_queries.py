@@ -69,6 +69,7 @@ def board(board_id: int, **more: Any) -> dict[str, Any]:
         "live": True,
         "group_id": board_id,
         "owner_id": OWNER,
+        "owner_key": OWNER,
         "name": f"Board {board_id}",
         "description": "",
         "secret": False,
@@ -94,7 +95,7 @@ def _boards(opensearch: FakeOpenSearch) -> None:
 def visible_to(viewer: int | None) -> dict[str, Any]:
     seen: list[Any] = [{"term": {"secret": False}}]
     if viewer is not None:
-        seen.append({"term": {"owner_id": viewer}})
+        seen.append({"term": {"owner_key": viewer}})
     return {
         "bool": {"filter": [{"term": {"live": True}}, {"bool": {"should": seen, "minimum_should_match": 1}}]}
     }
