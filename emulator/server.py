@@ -43,6 +43,8 @@ MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 THREADS: Final = 32
 """Connections served at once; operations still run one at a time. Half of them can wait for functions that run,
 whose own requests the others answer: see `emulator.functions`."""
+CONNECTIONS: Final = 1000
+"""Open at once, most of them idle: of `up`, of each pod's SDK, of who uploads. Above it nobody new gets in."""
 SWITCH_INTERVAL_SECONDS: Final = 0.0005
 """How long a thread keeps the interpreter while another waits. Python's 5 ms would add that much to every
 request that comes while backends are still being imported in the background."""
@@ -198,6 +200,7 @@ def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
         application,
         sockets=[listener],
         threads=THREADS,
+        connection_limit=CONNECTIONS,
         max_request_body_size=MAX_BODY_BYTES,
         ident="pinwheel-emulator",
         asyncore_use_poll=True,

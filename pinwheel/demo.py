@@ -15,6 +15,7 @@ from pinwheel.client.gateway import Gateway, address
 from pinwheel.client.people import People
 from pinwheel.errors import ExitCode, Failure
 from pinwheel.seed import up_world
+from pinwheel.world import state_directory
 
 _FOUND_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.01
@@ -33,6 +34,8 @@ async def _walk(people: People, url: str, out: Console) -> None:
     number = secrets.randbelow(1 << 30)
     word = f"demo{number:x}"
     image = picture(number % 12, number)
+    part = state_directory() / "demo.jpg"
+    part.write_bytes(_part(image))
 
     def tell(what: str, began: float, more: str = "") -> None:
         out.print(f"{time.perf_counter() - began:7.3f} s  {what}", highlight=False, soft_wrap=True)
@@ -63,7 +66,7 @@ async def _walk(people: People, url: str, out: Console) -> None:
         found = asyncio.create_task(_until(lambda: gateway.get(by_words), pin["id"], "by its words"))
         seen = asyncio.create_task(
             _until(
-                lambda: gateway.send("/v1/search/visual", _part(image), "image/jpeg"),
+                lambda: gateway.send("/v1/search/visual", part.read_bytes(), "image/jpeg"),
                 *(pin["id"], "by a part of its picture"),
             )
         )
@@ -73,7 +76,7 @@ async def _walk(people: People, url: str, out: Console) -> None:
         tell(
             f"found it by a part of its picture, at place {place} (S3, embedding, Kafka, index)",
             created,
-            f"curl --data-binary @part.jpg -H 'content-type: image/jpeg' {url}/v1/search/visual",
+            f"curl --data-binary @{part} -H 'content-type: image/jpeg' {url}/v1/search/visual",
         )
 
         began = time.perf_counter()

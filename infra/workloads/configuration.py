@@ -50,6 +50,7 @@ def variables(service: Service, platform: Platform) -> dict[str, pulumi.Input[st
         "SERVICE_NAME": service.name,
         "ENVIRONMENT": environment.name,
         "AWS_REGION": environment.region,
+        "AWS_DEFAULT_REGION": environment.region,  # boto3 reads this one only
         "LOG_LEVEL": "info",
         "OPERATIONS_PORT": str(OPERATIONS_PORT),
         "SHUTDOWN_GRACE_SECONDS": str(service.shutdown_seconds - _GRACE_MARGIN_SECONDS),

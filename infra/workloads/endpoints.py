@@ -12,9 +12,9 @@ EDGE_PORT = 80
 """Of the load balancer. TLS ends before it, at CloudFront."""
 
 
-def headless_host(service: Service, platform: Platform) -> str:
+def headless_host(service: Service, namespace: str) -> str:
     """A name that all ready pods of a routed service have: the gateway balances between them itself."""
-    return f"{service.name}{HEADLESS_SUFFIX}.{platform.namespace}.svc.cluster.local"
+    return f"{service.name}{HEADLESS_SUFFIX}.{namespace}.svc.cluster.local"
 
 
 def endpoints(

@@ -17,6 +17,7 @@ ZIPF_EXPONENT: Final = 1.1
 SAVES_PER_PIN: Final = 1.0
 """In the mean."""
 _PINS_PER_PERSON: Final = 100
+_BOARDS_PER_PERSON: Final = 3
 _SEED: Final = 20_100
 
 
@@ -70,29 +71,32 @@ class Catalogue:
 
     def people(self) -> list[Person]:
         """About one for a hundred pins, two at least: a save is of another person's pin."""
-        count = max(2, math.ceil(self.pins / _PINS_PER_PERSON))
         return [
             Person(
                 f"{THEMES[at % len(THEMES)].name.replace(' ', '_')}_fan_{at}", COUNTRIES[at % len(COUNTRIES)]
             )
-            for at in range(count)
+            for at in range(_people(self.pins))
         ]
 
     def boards(self) -> list[Board]:
         """Three for each person, of two of their interests."""
         found: list[Board] = []
         for owner in range(len(self.people())):
-            for place in range(3):
+            for place in range(_BOARDS_PER_PERSON):
                 theme = (owner + place // 2) % len(THEMES)
                 found.append(Board(THEMES[theme].boards[place], owner, theme))
         return found
 
     def each_pin(self) -> Iterator[Pin]:
-        """The pins in order."""
+        """The pins in order.
+
+        Each is on a board that a catalogue of the pins up to it has too: the first pins of a larger catalogue are
+        those of a smaller one, so that a seed can be followed by a larger one.
+        """
         boards = self.boards()
         random = np.random.default_rng(_SEED)
         for number in range(self.pins):
-            board = int(random.integers(len(boards)))
+            board = int(random.integers(_boards(_people(number + 1))))
             theme = THEMES[boards[board].theme]
             words = [
                 ADJECTIVES[int(random.integers(len(ADJECTIVES)))],
@@ -128,3 +132,11 @@ class Catalogue:
             if board != home[pin]:
                 found.setdefault((int(pin), board), Save(int(pin), person, board))
         return list(found.values())
+
+
+def _people(pins: int) -> int:
+    return max(2, math.ceil(pins / _PINS_PER_PERSON))
+
+
+def _boards(people: int) -> int:
+    return people * _BOARDS_PER_PERSON

@@ -105,8 +105,17 @@ class RefusedError(Failure):
 
     def __init__(self, method: str, path: str, answer: httpx.Response) -> None:
         super().__init__(
-            f"{method} {path} was answered {answer.status_code}: {answer.text[:300]}",
+            f"{method} {path} was answered {answer.status_code}: {_detail(answer)}",
             "see `pinwheel status`, and the pod's log: kubectl logs -n pinwheel deployment/pin",
             ExitCode.REFUSED,
         )
         self.status = answer.status_code
+
+
+def _detail(answer: httpx.Response) -> str:
+    """What a problem (RFC 9457) says, and where the service's log tells more; else the beginning of the body."""
+    try:
+        problem = answer.json()
+        return f"{problem['detail']} (request {problem['request_id']})"
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:300]

@@ -54,6 +54,9 @@ def create_server(*, threads: int, concurrent: int | None = None) -> grpc.Server
             ("grpc.so_reuseport", 0),
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            # Callers come back by a new connection now and then: else pods that are added get none of the work.
+            ("grpc.max_connection_age_ms", 300_000),
+            ("grpc.max_connection_age_grace_ms", 30_000),
         ],
     )
 

@@ -35,6 +35,3 @@ KAFKA_RETRIES = Counter(
 KAFKA_LAG = Gauge(
     "kafka_consumer_lag", "Records of the partition that are not handled yet.", ["topic", "partition"]
 )
-KAFKA_BATCH_SECONDS = Histogram(
-    "kafka_batch_duration_seconds", "Of handling what one poll brought.", ["topics"], buckets=_SECONDS
-)

@@ -79,12 +79,9 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
     """The document in which every error, told or not, is a problem."""
     document = deepcopy(document)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    problem, parts = msgspec.json.schema_components(
-        [ProblemDetails], ref_template="#/components/schemas/{name}"
-    )
+    _, parts = msgspec.json.schema_components([ProblemDetails], ref_template="#/components/schemas/{name}")
     schemas.update(parts)
     schemas["Problem"] = schemas.pop("ProblemDetails")
-    del problem
     for operation in _operations(document):
         responses = operation.setdefault("responses", {})
         told = [status for status in responses if status.isdigit() and int(status) >= 400]  # noqa: PLR2004

@@ -78,10 +78,13 @@ class PinStream:
         self._events = events
         self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix="embed")
         self._done: OrderedDict[int, _Done] = OrderedDict()
+        self._last_offsets: dict[int, int] = {}
+        """Of each partition's records that were handled."""
 
     def handle(self, records: Sequence[Record]) -> None:
         """Embed what is new. What works is told before what does not is raised, so that a batch that is tried
         again has only the rest to do."""
+        self._forget_if_read_again(records)
         failures: list[Exception] = []
         pins: dict[int, events_pb2.PinEvent] = {}
         for record in records:
@@ -112,10 +115,19 @@ class PinStream:
                 raise failure
         if failures:
             raise failures[0]
+        for record in records:
+            self._last_offsets[record.partition] = record.offset
 
     def close(self) -> None:
         """End the threads."""
         self._workers.shutdown()
+
+    def _forget_if_read_again(self, records: Sequence[Record]) -> None:
+        """Who sends what was handled already has lost it, and perhaps with it what was told of it: the brokers may
+        have begun anew, without the embeddings."""
+        if any(record.offset <= self._last_offsets.get(record.partition, -1) for record in records):
+            self._done.clear()
+            self._last_offsets.clear()
 
     def _is_new(self, pin: events_pb2.PinEvent) -> bool:
         """False for a pin that is gone, or whose image has been told of since: titles change more often."""

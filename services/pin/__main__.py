@@ -3,6 +3,8 @@
 serve    the REST API
 migrate  bring the database up to date, and end (an init container)
 relay    the outbox to Kafka
+republish
+         write an event of all that is there to the outbox: for consumers that missed some
 work     jobs: thumbnails and what else takes its time
 dead-letters [--redrive]
          the jobs that were given up: list them, or send them back
@@ -58,6 +60,29 @@ def _relay() -> None:
     run(settings, start)
 
 
+def _republish() -> None:
+    from services.pin.database import Database, DatabaseUnavailable  # noqa: PLC0415
+    from services.pin.outbox.republishing import republish  # noqa: PLC0415
+    from services.pin.settings import PinDatabaseSettings  # noqa: PLC0415
+
+    settings = load(PinDatabaseSettings)
+    logs.configure(settings)
+
+    async def all_of_it() -> int:
+        database = Database(settings)
+        try:
+            return await republish(database)
+        finally:
+            await database.close()
+
+    log = logs.logger(__name__)
+    try:
+        log.info("written to the outbox", events=asyncio.run(all_of_it()))
+    except DatabaseUnavailable as error:
+        log.error("not republished: run it again, what comes twice does no harm", reason=str(error))
+        sys.exit(EXIT_FAILED)
+
+
 def _work() -> None:
     from services.pin.jobs.worker import main as work  # noqa: PLC0415
 
@@ -75,6 +100,7 @@ ROLES: Final = MappingProxyType[str, Callable[[], None]](
         "serve": _serve,
         "migrate": _migrate,
         "relay": _relay,
+        "republish": _republish,
         "work": _work,
         "dead-letters": _dead_letters,
     }

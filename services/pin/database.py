@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Executable, Row, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common.logs import logger
 from services.pin.engines import create_engine, error_code
@@ -28,9 +28,6 @@ _DEADLOCK: Final = 1213
 _CHANGED_SINCE_READ: Final = 1020
 """MariaDB's word for a lost race, under innodb_snapshot_isolation."""
 _NO_SUCH_TABLE: Final = 1146
-_FIRST_OF_CLIENT: Final = 2000
-"""From here to 2999 the client's own errors: no connection, a lost one."""
-_AFTER_CLIENT: Final = 3000
 
 _log = logger(__name__)
 
@@ -54,11 +51,6 @@ class Database:
         self._running = 0
         self.unavailable: str | None = "the database has not been asked yet"
         """Why it cannot be used, as `watch` last saw; None when it can."""
-
-    @property
-    def writer(self) -> AsyncEngine:
-        """The engine whose connections are in a transaction."""
-        return self._writer
 
     @property
     def is_sqlite(self) -> bool:
@@ -118,6 +110,8 @@ class Database:
             await self._attempt(ask)
         except DatabaseUnavailable as error:
             return str(error)
+        except DBAPIError as error:  # it answers, but not to us: such as a user without rights
+            return _reason(error)
         return None
 
     async def watch(self) -> None:

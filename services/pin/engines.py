@@ -74,6 +74,7 @@ def create_engine(
 def _mysql_engine(settings: PinDatabaseSettings, size: int, *, autocommit: bool) -> AsyncEngine:
     engine = create_async_engine(
         "mysql+asyncmy://",
+        hide_parameters=True,  # an error's text goes to the logs, and must not take along what people wrote
         async_creator=_connector(settings),
         # One statement of a read needs no transaction; a write reads what it locks, so it needs no snapshot.
         isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
@@ -159,6 +160,7 @@ class _Trust:
 def _sqlite_engine(settings: PinDatabaseSettings, url: str, size: int, *, autocommit: bool) -> AsyncEngine:
     engine = create_async_engine(
         url,
+        hide_parameters=True,
         # SQLite has one writer at a time: those of this process queue here, where waiting is fair.
         pool_size=size if autocommit else 1,
         max_overflow=0,

@@ -225,6 +225,18 @@ class OutboxEvent(Base):
     created_at: Mapped[datetime]
 
 
+class PublishedTopic(Base):
+    """The topic that the relay publishes to: one of another id has not had what was published before."""
+
+    __tablename__ = "published_topics"
+
+    topic: Mapped[str] = mapped_column(ascii_string(64), primary_key=True)
+    topic_id: Mapped[str] = mapped_column(ascii_string(36))
+    """Kafka's, given at the topic's creation."""
+    republished_to: Mapped[int | None]
+    """What was there before is published again, up to this key; NULL when all is."""
+
+
 class ScheduledJob(Base):
     """A job on its way to SQS, written in the transaction of what asks for it; see services/pin/jobs."""
 

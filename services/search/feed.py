@@ -18,7 +18,6 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
-    Message,
     TopicCollection,
     TopicPartition,
 )
@@ -107,7 +106,7 @@ class Feed:
             at = cast("str", message.topic()), cast("int", message.partition())
             if error is None:
                 self._next[at] = cast("int", message.offset()) + 1
-                good.append(_record(message))
+                good.append(kafka.from_message(message))
             elif error.code() == KafkaError._AUTO_OFFSET_RESET and at in self._sources:
                 self._begin_anew(self._sources[at])
             elif error.code() not in _PASSING:
@@ -217,20 +216,3 @@ class Feed:
         if high < 0:
             return None
         return max(0, high - (max(low, 0) if self._next[at] == OFFSET_BEGINNING else self._next[at]))
-
-
-def _record(message: Message) -> Record:
-    headers = {
-        name: value.encode() if isinstance(value, str) else value
-        for name, value in message.headers() or ()
-        if value is not None
-    }
-    return Record(
-        cast("str", message.topic()),
-        cast("int", message.partition()),
-        cast("int", message.offset()),
-        message.key(),
-        message.value(),
-        headers,
-        message.timestamp()[1],
-    )

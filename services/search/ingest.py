@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 from prometheus_client import Gauge, Histogram
 
-from services.common import kafka, logs, metrics
-from services.common.kafka import Record
+from services.common import logs, metrics
+from services.common.kafka import DeadLetters, Record
 from services.search.feed import Feed
 from services.search.index import Index
 from services.search.settings import LeafSettings
@@ -29,7 +29,6 @@ LAG_SECONDS: Final = Gauge(
 )
 _BATCH: Final = 4_000
 _RETRY_SECONDS: Final = 0.5
-_DELIVERY_SECONDS: Final = 10.0
 _log = logs.logger(__name__)
 
 
@@ -46,8 +45,7 @@ class Ingest:
         self._index: Final = index
         self._failed: Final = failed
         self._feed: Final = Feed(settings)
-        # Not idempotent: a dead letter may be there twice, but its producer never ends for good ("fenced").
-        self._producer: Final = kafka.producer(settings, **{"enable.idempotence": False})
+        self._dead_letters: Final = DeadLetters(settings)
         self._stopping: Final = threading.Event()
         self._thread: Final = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._began = time.monotonic()
@@ -139,28 +137,10 @@ class Ingest:
             error=type(error).__name__,
         )
         metrics.KAFKA_RECORDS.labels(record.topic, "dead-letter").inc()
-        while (failure := self._produce(record, error)) is not None:
+        while (failure := self._dead_letters.park(record, error)) is not None:
             _log.warning("cannot park a record yet", topic=record.topic, error=failure)
             if self._stopping.wait(_RETRY_SECONDS):
                 raise _StoppedError
-
-    def _produce(self, record: Record, error: Exception) -> str | None:
-        """What went wrong, if something did."""
-        outcomes: list[KafkaError | None] = []
-        try:
-            self._producer.produce(
-                record.topic + kafka.DEAD_LETTER_SUFFIX,
-                key=record.key,
-                value=record.value,
-                headers=kafka.dead_letter_headers(record, error, self._settings.service_name),
-                on_delivery=lambda failed, _: outcomes.append(failed),
-            )
-            self._producer.flush(_DELIVERY_SECONDS)
-        except (KafkaException, BufferError) as refused:
-            return str(refused)
-        if not outcomes:
-            return f"no answer within {_DELIVERY_SECONDS:g} s"
-        return None if outcomes[0] is None else outcomes[0].str()
 
 
 class _StoppedError(Exception):

@@ -7,9 +7,10 @@ from services.common import logs
 from services.common.lifetime import Lifetime
 from services.search.ingest import Ingest
 from services.search.leaf_service import LeafService
+from services.search.recovery import lock, open_or_recover
 from services.search.rpc.server import Server
 from services.search.settings import LeafSettings
-from services.search.snapshots import Snapshots, SnapshotThread, open_or_recover
+from services.search.snapshots import Snapshots, SnapshotThread
 from services.search.watch import Watch
 
 _log = logs.logger(__name__)
@@ -20,6 +21,7 @@ async def start(lifetime: Lifetime) -> None:
     settings = lifetime.settings
     if not isinstance(settings, LeafSettings):
         raise TypeError(f"a leaf needs LeafSettings, not {type(settings).__name__}")
+    lifetime.on_stop("lock", lock(settings.index_directory))
     snapshots = Snapshots(settings) if settings.snapshots_bucket else None
     index = await asyncio.to_thread(open_or_recover, settings, snapshots)
     lifetime.on_stop("index", index.close)

@@ -48,7 +48,9 @@ class Ml:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
                 raise Problem(
-                    400, "the body is no image that can be read: send a whole JPEG, PNG, WebP or GIF"
+                    400,
+                    "the body is no image that can be used: send a whole JPEG, PNG, WebP or GIF of at most "
+                    "50 million pixels",
                 ) from None
             _log.warning("the ml service failed", code=error.code().name)
             raise _unavailable("does not answer now") from None

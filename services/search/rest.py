@@ -106,15 +106,30 @@ class _ImageBody(Operation):
 class Searching:
     """What handlers share: the backend, the ml service, and who asks."""
 
-    def __init__(self, backend: Backend, ml: Ml, *, rerank: bool) -> None:
+    def __init__(self, backend: Backend, ml: Ml, *, rerank: bool, visual_searches: int) -> None:
         self.backend: Final = backend
         self.ml: Final = ml
         self._rerank: Final = rerank
+        self._images_limit: Final = visual_searches
+        self._images = 0
 
     def viewer(self, request: Request[Any, Any, Any]) -> int | None:
         """Who asks, as the owners of boards are known here; None when the gateway knows nobody."""
         subject = request.headers.get(SUBJECT, "")
         return subject_key(subject) if subject else None
+
+    @contextlib.contextmanager
+    def image(self) -> Generator[None]:
+        """Hold an image in memory. Raises Problem 429 when enough are held."""
+        if self._images >= self._images_limit:
+            raise Problem(
+                429, "too many images are being searched with: try again soon", headers={"retry-after": "1"}
+            )
+        self._images += 1
+        try:
+            yield
+        finally:
+            self._images -= 1
 
     async def pins(self, search: PinSearch | SimilarSearch, history: str | None) -> PinResults:
         """Find them; those of a page may be put into an order that suits the person."""
@@ -195,10 +210,11 @@ class SearchController(Controller):
         history: History = None,
     ) -> FoundPins:
         """The body is the encoded image. With q, pins that fit the words too come first. One page only."""
-        image = await request.body()
-        if not image:
-            raise Problem(400, f"the body is empty: send an image, one of {', '.join(IMAGE_TYPES)}")
-        vector = await searching.ml.image_vector(image)
+        with searching.image():
+            image = await request.body()
+            if not image:
+                raise Problem(400, f"the body is empty: send an image, one of {', '.join(IMAGE_TYPES)}")
+            vector = await searching.ml.image_vector(image)
         results = await searching.pins(
             PinSearch(
                 text=q,

@@ -31,7 +31,7 @@ async def start(lifetime: Lifetime) -> None:
 
 def create_app(settings: RootSettings, backend: Backend, ml: Ml) -> Litestar:
     """The application over a backend."""
-    searching = Searching(backend, ml, rerank=settings.rerank)
+    searching = Searching(backend, ml, rerank=settings.rerank, visual_searches=settings.visual_searches)
     return http.create_app(
         [SearchController],
         title="Search",

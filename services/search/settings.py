@@ -70,6 +70,8 @@ class RootSettings(CommonSettings):
     """Let the ml service order the best hits by what the person acted on."""
     rerank_timeout_ms: int = Field(default=50, ge=1, le=10_000)
     max_image_bytes: int = Field(default=10 * 2**20, ge=1_024, le=100 * 2**20)
+    visual_searches: int = Field(default=16, ge=1, le=1_024)
+    """Images in memory at once; one more is refused (429), because each may be of MAX_IMAGE_BYTES."""
 
     @model_validator(mode="after")
     def _leaves(self) -> Self:

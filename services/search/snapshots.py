@@ -7,17 +7,18 @@ A manifest is written only when all its files are there, so that a snapshot whic
 out damaged is passed over for the one before it.
 """
 
+import contextlib
 import hashlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from prometheus_client import Counter, Gauge
 
 from services.common import aws, logs
@@ -33,6 +34,7 @@ _UNREFERENCED_SECONDS: Final = 86_400.0
 _CHUNK_BYTES: Final = 2**20
 _DELETIONS: Final = 1_000
 """Of one DeleteObjects."""
+_NOT_THERE: Final = ("NoSuchKey", "404")
 _log = logs.logger(__name__)
 
 
@@ -61,14 +63,20 @@ class Manifest(msgspec.Struct, frozen=True):
     files: list[File]
 
 
+def prefix(shard: int, shards: int) -> str:
+    """Of all keys of a shard: its leaves are allowed these and no others (`infra/workloads/declared/search.py`)."""
+    return f"shard-{shard:03}-of-{shards:03}"
+
+
 class Snapshots:
     """The snapshots of one shard."""
 
     def __init__(self, settings: LeafSettings, client: Any = None) -> None:
         self._settings: Final = settings
         self._s3: Final = client or aws.client("s3")
-        self._prefix: Final = f"shard-{settings.shard:03}-of-{settings.shards:03}"
+        self._prefix: Final = prefix(settings.shard, settings.shards)
         self._hashes: dict[tuple[int, int, int], str] = {}
+        """Of the files of the last snapshot."""
 
     def make(self, index: Index) -> Manifest:
         """Upload what is committed now. Raises what S3 or the disk raises; nothing half-made is seen."""
@@ -88,6 +96,7 @@ class Snapshots:
                 for path in sorted((working / FORWARD).rglob("*"))
                 if path.is_file()
             ]
+            self._hashes = {_identity(path): sha256 for _, path, sha256 in sources}
             files = [File(name, path.stat().st_size, sha256) for name, path, sha256 in sources]
             self._upload({sha256: path for _, path, sha256 in sources})
         finally:
@@ -109,20 +118,25 @@ class Snapshots:
         )
         return manifest
 
-    def restore(self) -> Manifest | None:
-        """Fill the index' directory from the newest snapshot that is good; None when there is none.
+    def restore(self) -> Index | None:
+        """The index of the newest snapshot that is good, in the settings' directory; None when there is none.
 
-        Raises botocore's errors when S3 cannot be asked at all.
+        Raises boto3's and botocore's errors when S3 cannot be asked: that says nothing about the snapshots.
         """
         for key in reversed(list(self._keys("manifests/"))):
+            began = time.monotonic()
             try:
                 manifest = self._manifest(key)
                 self._download(manifest)
-            except (SnapshotError, ClientError) as error:
+                index = self._opened()
+            except SnapshotError as error:
                 _log.error("a snapshot cannot be used; trying the one before it", key=key, reason=str(error))
                 Index.clear(self._settings.index_directory)
             else:
-                return manifest
+                age = round(time.time() - manifest.created_at_ms / 1_000)
+                seconds = round(time.monotonic() - began, 3)
+                _log.info("restored a snapshot", age_seconds=age, files=len(manifest.files), seconds=seconds)
+                return index
         return None
 
     def prune(self) -> None:
@@ -175,17 +189,24 @@ class Snapshots:
             if not path.resolve().is_relative_to(settings.index_directory.resolve()):
                 raise SnapshotError(f"{file.path!r} is outside of the index")
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._s3.download_file(
-                settings.snapshots_bucket, f"{self._prefix}/objects/{file.sha256}", str(path)
-            )
+            key = f"{self._prefix}/objects/{file.sha256}"
+            with _missing_is_damage(key):
+                self._s3.download_file(settings.snapshots_bucket, key, str(path))
             if path.stat().st_size != file.size or _sha256(path) != file.sha256:
                 raise SnapshotError(f"{file.path} is not what its checksum says")
 
         with ThreadPoolExecutor(_TRANSFERS, "snapshot") as executor:
             list(executor.map(download, manifest.files))
 
+    def _opened(self) -> Index:
+        try:
+            return Index.open(self._settings)
+        except Exception as error:  # the engines' own, of many kinds
+            raise SnapshotError(f"its files cannot be opened: {type(error).__name__}: {error}") from error
+
     def _manifest(self, key: str) -> Manifest:
-        body = self._s3.get_object(Bucket=self._settings.snapshots_bucket, Key=key)["Body"].read()
+        with _missing_is_damage(key):
+            body = self._s3.get_object(Bucket=self._settings.snapshots_bucket, Key=key)["Body"].read()
         try:
             return msgspec.json.decode(body, type=Manifest)
         except msgspec.DecodeError as error:
@@ -205,11 +226,7 @@ class Snapshots:
 
     def _hash(self, path: Path) -> str:
         """Of a file that is a hard link to one that never changes, or small."""
-        found = path.stat()
-        key = (found.st_ino, found.st_size, found.st_mtime_ns)
-        if key not in self._hashes:
-            self._hashes[key] = _sha256(path)
-        return self._hashes[key]
+        return self._hashes.get(_identity(path)) or _sha256(path)
 
 
 class SnapshotThread:
@@ -234,18 +251,16 @@ class SnapshotThread:
     def _run(self) -> None:
         last: object = None
         while not self._stopping.wait(self._settings.snapshot_interval_seconds):
-            positions = self._index.positions()
-            if positions == last or not positions:
-                continue
             began = time.monotonic()
             try:
+                positions = self._index.positions()
+                if positions == last or not positions:
+                    continue
                 manifest = self._snapshots.make(self._index)
                 self._snapshots.prune()
-            except (OSError, BotoCoreError, ClientError) as error:
+            except Exception:  # of S3, the disk or an engine: nothing may end it but its end
                 SNAPSHOTS.labels("failed").inc()
-                _log.error(
-                    "no snapshot could be made; the next is tried at the next interval", reason=str(error)
-                )
+                _log.exception("no snapshot could be made; the next is tried at the next interval")
                 continue
             last = positions
             SNAPSHOTS.labels("made").inc()
@@ -258,32 +273,20 @@ class SnapshotThread:
             )
 
 
-def open_or_recover(settings: LeafSettings, snapshots: Snapshots | None) -> Index:
-    """The index of the directory if it is usable, else that of the newest snapshot, else an empty one."""
-    directory = settings.index_directory
-    if (directory / ENGINE).exists():
-        try:
-            return Index.open(settings)
-        except Exception as error:  # damaged in whichever way: it is known to be elsewhere too
-            _log.exception("the index on disk cannot be used and is thrown away", reason=str(error))
-    Index.clear(directory)
-    if snapshots is not None:
-        try:
-            began = time.monotonic()
-            manifest = snapshots.restore()
-            if manifest is not None:
-                index = Index.open(settings)
-                age = round(time.time() - manifest.created_at_ms / 1_000)
-                seconds = round(time.monotonic() - began, 3)
-                _log.info("restored a snapshot", age_seconds=age, files=len(manifest.files), seconds=seconds)
-                return index
-        except (BotoCoreError, ClientError) as error:
-            _log.error("snapshots cannot be read; beginning from what Kafka still has", reason=str(error))
-        except Exception as error:
-            _log.exception("the restored snapshot cannot be opened; beginning empty", reason=str(error))
-        Index.clear(directory)
-    _log.warning("there is neither an index nor a snapshot: everything is read from Kafka")
-    return Index.open(settings)
+def _identity(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@contextlib.contextmanager
+def _missing_is_damage(key: str) -> Generator[None]:
+    """What a snapshot needs and S3 does not have makes the snapshot unusable; other errors of S3 pass."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in _NOT_THERE:
+            raise
+        raise SnapshotError(f"{key} is not in the bucket") from None
 
 
 def _sha256(path: Path) -> str:
@@ -292,6 +295,3 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-__all__: Sequence[str] = ("Manifest", "SnapshotError", "SnapshotThread", "Snapshots", "open_or_recover")

@@ -120,9 +120,7 @@ class System:
 
     def client(self, **headers: str) -> httpx.Client:
         """Somebody at the public address, who shows nothing but `headers`."""
-        client = httpx.Client(
-            base_url=self.url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
-        )
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False)
         self._clients.append(client)
         return client
 

@@ -112,9 +112,10 @@ def _parked(brokers: str, topic: str, partitions: int, value: bytes, count: int)
     found: list[dict[str, bytes]] = []
 
     def enough() -> bool:
-        for message in consumer.consume(100, timeout=0.5):
-            if message.error() is None and message.value() == value:
-                found.append(dict(message.headers() or ()))
+        messages = consumer.consume(100, timeout=0.5)
+        found.extend(
+            dict(each.headers() or ()) for each in messages if each.error() is None and each.value() == value
+        )
         return len(found) >= count
 
     try:

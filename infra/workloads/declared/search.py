@@ -46,6 +46,7 @@ def services(environment: Environment) -> tuple[Service, ...]:
 
 
 def _leaf(environment: Environment, shard: int) -> Service:
+    shards = environment.workloads.search_shards
     resources = sized(environment, small=Resources(50, 256, 2048), full=Resources(3000, 12_288, 16_384))
     return Service(
         name=f"search-leaf-{shard}",
@@ -60,10 +61,10 @@ def _leaf(environment: Environment, shard: int) -> Service:
         ports=(Port.RPC,),
         reads=TOPICS,
         writes=tuple(f"{topic}{DEAD_LETTER_SUFFIX}" for topic in TOPICS),
-        buckets=(BucketAccess("snapshots", Access.MANAGE),),
+        buckets=(BucketAccess("snapshots", Access.MANAGE, f"shard-{shard:03}-of-{shards:03}"),),
         variables={
             "SHARD": str(shard),
-            "SHARDS": str(environment.workloads.search_shards),
+            "SHARDS": str(shards),
             "INDEX_DIRECTORY": INDEX,
             "SEARCH_THREADS": str(resources.cpus(least=2)),
         },

@@ -38,8 +38,8 @@ _AGE_SECONDS: Final = 600
 _STREAMS: Final = 100
 _WINDOW: Final = 256 * 1024
 _TRUSTED_HOPS: Final = 1
-"""The load balancer, which says in x-forwarded-for who called. Without that header (on a laptop, where nothing
-stands in front) it is the connection's own address."""
+"""CloudFront, which says in x-forwarded-for who called; the network load balancer behind it adds nothing. Without
+that header (on a laptop, where nothing stands in front) it is the connection's own address."""
 _SANE_REQUEST_ID: Final = "size({0}) >= 8 && size({0}) <= 64 && {0}.matches('^[A-Za-z0-9._-]*$')"
 _KEPT_REQUEST_ID: Final = "x-pinwheel-request-id"
 
@@ -100,7 +100,9 @@ def _listener(name: str, port: int, manager: Message) -> Message:
         "enable_reuse_port": False,  # a port that another program has must not be shared with it
         "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
         "filter_chains": [{"filters": [connections]}],
-        "ignore_global_conn_limit": name == OPERATIONS,  # who is flooded must be seen to be
+        # Who is flooded must be seen to be, and not be taken for dead.
+        "ignore_global_conn_limit": name == OPERATIONS,
+        "bypass_overload_manager": name == OPERATIONS,
     }
 
 

@@ -3,15 +3,21 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import pulumi
 
 from infra.environment import Environment
-from infra.workloads.endpoints import HEADLESS_SUFFIX
+from infra.workloads.declarations import edge
+from infra.workloads.endpoints import headless_host
 from infra.workloads.gateway.bootstrap import FILE_NAME, configuration
 from infra.workloads.gateway.identity import UserPool
 from infra.workloads.gateway.inputs import Upstream
 from infra.workloads.service import Port, Service
+
+_MIB: Final = 1024 * 1024
+_ENVOYS_SHARE: Final = 0.7
+"""Of the container's memory; the rest is of the process that starts and drains Envoy, and of what is no heap."""
 
 
 def upstreams(services: Sequence[Service], namespace: str) -> tuple[Upstream, ...]:
@@ -23,7 +29,7 @@ def upstreams(services: Sequence[Service], namespace: str) -> tuple[Upstream, ..
     return tuple(
         Upstream(
             service.name,
-            f"{service.name}{HEADLESS_SUFFIX}.{namespace}.svc.cluster.local",
+            headless_host(service, namespace),
             Port.HTTP.number,
             service.routes,
             service.image if images[service.image] == 1 else service.name,
@@ -38,7 +44,10 @@ def file_contents(
 ) -> dict[str, pulumi.Output[str]]:
     """The files of the gateway's ConfigMap, by name."""
     found, origins = upstreams(services, namespace), environment.workloads.origins
+    heap = int(edge(services).resources.memory_limit_mib * _MIB * _ENVOYS_SHARE)
     text = pool.identity.apply(
-        lambda identity: json.dumps(configuration(found, identity, origins=origins), indent=1)
+        lambda identity: json.dumps(
+            configuration(found, identity, origins=origins, max_heap_bytes=heap), indent=1
+        )
     )
     return {FILE_NAME: text}

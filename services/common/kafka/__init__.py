@@ -2,26 +2,24 @@
 
 from services.common.kafka.client import client_configuration, producer
 from services.common.kafka.consumer import Consumer, Handler
+from services.common.kafka.dead_letters import DeadLetters
 from services.common.kafka.records import (
     DEAD_LETTER_SUFFIX,
-    POISON,
-    TRANSIENT,
     PoisonedRecordError,
     Record,
     TransientError,
-    dead_letter_headers,
+    from_message,
 )
 
 __all__ = [
     "DEAD_LETTER_SUFFIX",
-    "POISON",
-    "TRANSIENT",
     "Consumer",
+    "DeadLetters",
     "Handler",
     "PoisonedRecordError",
     "Record",
     "TransientError",
     "client_configuration",
-    "dead_letter_headers",
+    "from_message",
     "producer",
 ]

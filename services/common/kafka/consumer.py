@@ -15,15 +15,9 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicP
 from confluent_kafka import Consumer as KafkaConsumer
 
 from services.common import metrics, traces
-from services.common.kafka.client import client_configuration, producer
-from services.common.kafka.records import (
-    DEAD_LETTER_SUFFIX,
-    POISON,
-    TRANSIENT,
-    Record,
-    dead_letter_headers,
-    from_message,
-)
+from services.common.kafka.client import client_configuration
+from services.common.kafka.dead_letters import DeadLetters
+from services.common.kafka.records import DEAD_LETTER_SUFFIX, POISON, TRANSIENT, Record, from_message
 from services.common.logs import logger
 from services.common.settings import KafkaSettings
 
@@ -89,7 +83,6 @@ class Consumer:
             raise ValueError("give either a group with topics, or assign")
         self.caught_up = threading.Event()
         """Set once the end of every partition was seen."""
-        self._settings = settings
         self._handler = handler
         self._topics = list(topics)
         self._assign = assign
@@ -114,9 +107,7 @@ class Consumer:
         self._assigned: set[tuple[str, int]] = set()
         self._ends_seen: set[tuple[str, int]] = set()
         self._positions: dict[tuple[str, int], int] = {}
-        # Not idempotent: a dead letter may be there twice, but its producer never ends for good ("fenced").
-        overruled = {"enable.idempotence": False, "linger.ms": 0, **(dead_letter_overrides or {})}
-        self._dead_letters = producer(settings, **overruled)
+        self._dead_letters = DeadLetters(settings, dead_letter_overrides)
         self._thread = threading.Thread(target=self._run, name=f"kafka-{group or 'assigned'}", daemon=True)
 
     def start(self) -> None:
@@ -162,7 +153,7 @@ class Consumer:
             self._failed(error)
         finally:
             consumer.close()  # commits what was stored
-            self._dead_letters.flush(5)
+            self._dead_letters.close()
 
     def _failed(self, error: Exception) -> None:
         _log.error("the consumer ended", exc_info=error)
@@ -224,7 +215,7 @@ class Consumer:
         _log.error("a record is parked", **_where(record), error=type(error).__name__)
         failures = 0
         while True:
-            failed = self._produce(record, error)
+            failed = self._dead_letters.park(record, error)
             if failed is None:
                 self._done(consumer, [record], "dead-letter")
                 return True
@@ -233,21 +224,6 @@ class Consumer:
             _log.warning("cannot park a record yet", **_where(record), error=failed)
             if not self._back_off(consumer, failures):
                 return False
-
-    def _produce(self, record: Record, error: Exception) -> str | None:
-        outcomes: list[KafkaError | None] = []
-        try:
-            self._dead_letters.produce(
-                record.topic + DEAD_LETTER_SUFFIX,
-                key=record.key,
-                value=record.value,
-                headers=dead_letter_headers(record, error, self._settings.service_name),
-                on_delivery=lambda failed, _: outcomes.append(failed),
-            )
-        except (KafkaException, BufferError) as refused:
-            return str(refused)
-        self._dead_letters.flush()  # delivery.timeout.ms ends it
-        return outcomes[0].name() if outcomes and outcomes[0] is not None else None
 
     def _done(self, consumer: KafkaConsumer, records: list[Record], outcome: str) -> None:
         for record in records:

@@ -141,6 +141,8 @@ class Once:
                 await self._database.write(remove)
             except DatabaseUnavailable as error:
                 _log.info("expired idempotency keys stay for now", reason=str(error))
+            except Exception:  # nothing may end it but its end
+                _log.exception("expired idempotency keys stay for now")
 
     def _row(self, subject: str, key: str, fingerprint: bytes, answer: Answer) -> dict[str, Any]:
         now = datetime.now(UTC)

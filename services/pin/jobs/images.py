@@ -14,7 +14,8 @@ from PIL import Image, ImageCms, ImageOps, ImageSequence, UnidentifiedImageError
 
 WIDTHS: Final = (236, 474, 736)
 """Pixels, of a grid's columns on small, large and dense screens. A narrower image is not made larger."""
-MAX_PIXELS: Final = 64_000_000
+MAX_PIXELS: Final = 50_000_000
+"""As many as the ml service decodes: what has thumbnails can be found by its picture too."""
 MAX_ANIMATED_PIXELS: Final = 128_000_000
 """Of all frames together; of a larger animation, the first frame is shown."""
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")

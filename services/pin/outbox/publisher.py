@@ -89,24 +89,33 @@ class Publisher:
         self._producer = make_producer()
         self._stopping = stopping
         self._ended = False
-        """The producer will never work again."""
+        """The producer will never work again. Set from any thread."""
         self._failures: dict[tuple[str, str], list[str]] = {}
         """Of the present batch: ids of events by topic and error."""
         self.set_aside = SetAside()
+
+    def renew(self) -> None:
+        """The brokers do not know the producer any more: go on with another. From any thread."""
+        self._ended = True
 
     def publish(self, rows: Sequence[Waiting]) -> list[int]:
         """Send rows, in their order. Returns the sequences of those that need not be sent again.
 
         A row behind one of the same key that failed is sent again with it, so that the last record of each key is
-        its newest. Blocks until the brokers have answered for each, 30 seconds at most.
+        its newest. Blocks until the brokers have answered for each, or the delivery timeout is over.
         """
         if self._ended:
+            self._producer.purge()
             self._producer, self._ended = self._make_producer(), False
         acknowledged: set[int] = set()
         for row in rows:
             self._produce(row, acknowledged)
-        while self._producer.flush(_FLUSH_SECONDS) and not self._stopping.is_set():
-            pass
+        try:
+            while self._producer.flush(_FLUSH_SECONDS) and not (self._stopping.is_set() or self._ended):
+                pass
+        except KafkaException as raised:
+            _log.error("the producer ended; another follows", error=raised.args[0].name())
+            self._ended = True
         self._tell_failures()
         done: list[int] = []
         broken: set[tuple[str, str]] = set()

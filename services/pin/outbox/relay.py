@@ -16,6 +16,7 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
+from confluent_kafka.admin import AdminClient  # pyright: ignore[reportPrivateImportUsage]
 from prometheus_client import Counter, Gauge
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,10 +25,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.common import kafka
 from services.common.lifetime import Lifetime
 from services.common.logs import logger
+from services.pin.database import Database
 from services.pin.engines import create_engine
 from services.pin.models import OutboxEvent
 from services.pin.outbox.leadership import leadership
 from services.pin.outbox.publisher import Publisher, Waiting
+from services.pin.outbox.republishing import Republisher
 from services.pin.outbox.settings import RelaySettings
 
 _FULL_LOOK_SECONDS: Final = 5.0
@@ -39,8 +42,9 @@ _COUNTED_ROWS: Final = 100_000
 _IDLE_GROWTH: Final = 1.5
 _RETRY_SECONDS: Final = 1.0
 
-_PRODUCER: Final = {"topic.metadata.propagation.max.ms": 1000}
-"""What is for an unknown topic is set aside soon: the rest of its batch waits for the answer."""
+_PRODUCER: Final = {"topic.metadata.propagation.max.ms": 1_000, "delivery.timeout.ms": 20_000}
+"""What is for an unknown topic is set aside soon: the rest of its batch waits for the answer. All answers are there
+before the database ends the session of a leader that was silent."""
 
 PUBLISHED = Counter("outbox_published", "Events that Kafka has acknowledged.", ["topic"])
 ROWS = Gauge("outbox_rows", "Events that wait to be published (the leader knows), counted up to 100,000.")
@@ -63,9 +67,12 @@ async def start(lifetime: Lifetime, settings: RelaySettings) -> None:
     """Be the relay until the process is told to end."""
     engine = create_engine(settings, autocommit=True)
     lifetime.on_stop("database", engine.dispose)
-    relay = Relay(
-        engine, Publisher(lambda: kafka.producer(settings, **_PRODUCER), lifetime.stopping), settings
-    )
+    database = Database(settings)
+    lifetime.on_stop("database of republishing", database.close)
+    admin = AdminClient(kafka.client_configuration(settings))
+    publisher = Publisher(lambda: kafka.producer(settings, **_PRODUCER), lifetime.stopping)
+    republisher = Republisher(database, admin, settings.relay_topic_check_seconds, publisher.renew)
+    relay = Relay(engine, publisher, republisher, settings)
     lifetime.operations.ready_when("relay", lambda: relay.trouble)
     task = asyncio.create_task(relay.run())
 
@@ -79,9 +86,12 @@ async def start(lifetime: Lifetime, settings: RelaySettings) -> None:
 class Relay:
     """Leads when it can, and publishes while it leads."""
 
-    def __init__(self, engine: AsyncEngine, publisher: Publisher, settings: RelaySettings) -> None:
+    def __init__(
+        self, engine: AsyncEngine, publisher: Publisher, republisher: Republisher, settings: RelaySettings
+    ) -> None:
         self._engine = engine
         self._publisher = publisher
+        self._republisher = republisher
         self._settings = settings
         self._oldest: datetime | None = None
         self._last_sequence = 0
@@ -97,7 +107,12 @@ class Relay:
                 async with leadership(self._engine, self._waits) as connection:
                     _log.info("leads")
                     self._full_look_at = 0.0
-                    await self._publish_all(connection)
+                    republishing = asyncio.create_task(self._republisher.run())
+                    try:
+                        await self._publish_all(connection)
+                    finally:
+                        republishing.cancel()
+                        await asyncio.wait({republishing})
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 self.trouble = f"the database does not answer: {type(error).__name__}"
                 _log.warning("leads no longer", reason=self.trouble)

@@ -18,7 +18,7 @@ _PINS_A_GROUP: Final = 10
 _TERMS: Final = (5, 8)
 _CLUSTER: Final = 500
 """Pins, on average."""
-_SPREAD: Final = 1.5
+_SPREAD: Final = 1.3
 """Of a cluster, against the distance of clusters."""
 _CHUNK: Final = 20_000
 _COUNTRIES: Final = ("US", "BR", "MX", "DE", "FR", "GB", "IN", "ID", "JP", "IT", "ES", "CA", "AR", "TR", "PL")

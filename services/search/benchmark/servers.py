@@ -83,7 +83,8 @@ def sphinx(task: Task) -> list[Row]:
     row = Row("Sphinx RT", "text", note="memory is the server's")
     with _sphinx(program, task.directory / "sphinx") as port:
         connection = _connected(
-            lambda: driver.connect(host="127.0.0.1", port=port, charset="utf8"), driver.OperationalError
+            lambda: driver.connect(host="127.0.0.1", port=port, charset="utf8", autocommit=True),
+            driver.OperationalError,
         )
         cursor = connection.cursor()
         insert = "INSERT INTO pins (id, title) VALUES"  # of words that the corpus made

@@ -1,8 +1,8 @@
 """How one query runs.
 
 *Text*: the pins with any of the terms, by BM25 over title and description. *Flat*: pins first, those dropped
-whose group does not fit. *Two stages*: the best groups first, pins within them; the best of those are scored
-again with their group's score. *Vector*: by cosine; groups are a filter. *Both*: the best of each, all of them
+whose group does not fit. *Two stages*: the best groups first, pins within them by their own score and their
+group's. *Vector*: by cosine; groups are a filter. *Both*: the best of each, all of them
 scored by both, as a weighted sum - not by ranks, for the scores of several leaves must compare.
 
 Everything found is held against the tables last, which know deletions and secrets before the indexes do.
@@ -33,6 +33,8 @@ _FEW_DOCUMENTS: Final = 2_000
 """Up to so many pins with the terms, all are collected rather than groups' postings joined."""
 _DOCUMENTS_A_GROUP: Final = 10
 """Pins that are collected in the time that one group's postings take."""
+_SLACK: Final = 16
+"""Asked for beyond what is wanted, since some may have gone since the commit."""
 _GROWTH: Final = 4
 """Times more is asked for when too few of the hits may be seen."""
 _SAMPLED: Final = 20
@@ -116,15 +118,15 @@ class Retrieval:
     ) -> _Candidates:
         if selection is None:
             return self._collect(query, self._pin_index.any_of(terms), window, window, None)
-        wanted = max(window, self._settings.stage_limit)
         if mode is Mode.TWO_STAGE:
-            best = selection.rows[: self._settings.max_groups]
-            within = {"group_id": self._groups.data["id"][best].tolist()}
-            found = self._collect(query, self._pin_index.any_of(terms, within), wanted, wanted, selection)
-        else:
-            first = max(window, _FEW_DOCUMENTS, _DOCUMENTS_A_GROUP * len(selection.rows))
-            wanted = wanted if selection.scores.any() else window
-            found = self._collect(query, self._pin_index.any_of(terms), wanted, first, selection)
+            best = slice(self._settings.max_groups)
+            groups = self._groups.data["id"][selection.rows[best]].tolist()
+            lifts = (_GROUP_WEIGHT * selection.scores[best]).tolist()
+            asked = self._pin_index.any_of_lifted(terms, "group_id", groups, lifts)
+            return self._collect(query, asked, window, window + _SLACK, selection)
+        wanted = max(window, self._settings.stage_limit) if selection.scores.any() else window
+        first = max(wanted, _FEW_DOCUMENTS, _DOCUMENTS_A_GROUP * len(selection.rows))
+        found = self._collect(query, self._pin_index.any_of(terms), wanted, first, selection)
         scores = found.scores + _GROUP_WEIGHT * selection.lifts[found.groups]
         return _Candidates(found.ids, found.groups, scores.astype(np.float32), found.complete)
 

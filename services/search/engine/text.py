@@ -122,32 +122,41 @@ class TextIndex:
 
         `within` narrows to those that have one of the values in each of the fields, which adds no score.
         """
-        words = [
-            tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, term, "freq"), boost)
-            for field, boost in self._boosts.items()
-            for term in terms
-        ]
-        scored = tantivy.Query.boolean_query([(tantivy.Occur.Should, word) for word in words])
-        if not within:
-            return scored
-        return tantivy.Query.boolean_query([(tantivy.Occur.Must, scored), *self._narrowed(within)])
+        needed = [self._among(field, values, 0.0) for field, values in (within or {}).items()]
+        return _all([self._scored(terms), *needed])
+
+    def any_of_lifted(
+        self, terms: Sequence[str], field: str, values: Sequence[int], lifts: Sequence[float]
+    ) -> tantivy.Query:
+        """Documents with any of the terms and one of the values, by BM25 and the lift of their value."""
+        alike: dict[float, list[int]] = {}
+        for value, lift in zip(values, lifts, strict=True):
+            alike.setdefault(lift, []).append(value)
+        lifted = [self._among(field, some, lift) for lift, some in alike.items()]
+        return _all([self._scored(terms), _either(lifted)])
 
     def documents_at_most(self, terms: Sequence[str]) -> int:
         """A bound on how many documents have any of the terms."""
         searcher = self.searcher
         return sum(searcher.doc_freq(field, term) for field in self._boosts for term in terms)
 
-    def _narrowed(self, within: Mapping[str, Sequence[int]]) -> list[tuple[tantivy.Occur, tantivy.Query]]:
-        return [
-            (tantivy.Occur.Must, tantivy.Query.const_score_query(self._among(field, values), 0.0))
-            for field, values in within.items()
-        ]
+    def _scored(self, terms: Sequence[str]) -> tantivy.Query:
+        return _either(
+            [
+                tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, term, "freq"), boost)
+                for field, boost in self._boosts.items()
+                for term in terms
+            ]
+        )
 
-    def _among(self, field: str, values: Sequence[int]) -> tantivy.Query:
+    def _among(self, field: str, values: Sequence[int], score: float) -> tantivy.Query:
         if len(values) > _MOST_CLAUSES:
-            return tantivy.Query.term_set_query(self._schema, field, values)
-        terms = [tantivy.Query.term_query(self._schema, field, value, "basic") for value in values]
-        return tantivy.Query.boolean_query([(tantivy.Occur.Should, term) for term in terms])
+            query = tantivy.Query.term_set_query(self._schema, field, values)
+        else:
+            query = _either(
+                [tantivy.Query.term_query(self._schema, field, value, "basic") for value in values]
+            )
+        return tantivy.Query.const_score_query(query, score)
 
 
 class PinIndex(TextIndex):
@@ -184,7 +193,8 @@ class PinIndex(TextIndex):
 
     def newest(self, within: Mapping[str, Sequence[int]], limit: int, searcher: tantivy.Searcher) -> Ids:
         """Pins with one of the values in each of the fields, those with the highest identifiers first."""
-        query = tantivy.Query.boolean_query(self._narrowed(within)) if within else tantivy.Query.all_query()
+        needed = [self._among(field, values, 0.0) for field, values in within.items()]
+        query = _all(needed) if needed else tantivy.Query.all_query()
         hits = searcher.search(query, limit, count=False, order_by_field="pin_id").hits
         return np.array([pin_id for pin_id, _ in hits if pin_id], np.int64)
 
@@ -237,3 +247,13 @@ class GroupIndex(TextIndex):
             if change.description:
                 document.add_text("description", change.description)
         self.put(document, change.group_id if known else None)
+
+
+def _either(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+
+def _all(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    if len(queries) == 1:  # by itself it skips what cannot come among the best
+        return queries[0]
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, query) for query in queries])

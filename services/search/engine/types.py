@@ -147,7 +147,7 @@ class Hit:
     group_id: int
     score: float
     text_score: float | None = None
-    """BM25 of the pin's text; None when text was not looked for or did not find it."""
+    """BM25 of the pin's text, with its group's; None when text was not looked for or did not find it."""
     vector_score: float | None = None
     """Cosine, -1 to 1; None when no vector was looked for or it did not find it."""
 
@@ -181,7 +181,7 @@ class EngineSettings:
     max_groups: int = 1000
     """Groups that the first of two stages hands to the second."""
     stage_limit: int = 200
-    """Pins that the second stage scores again with their groups."""
+    """Pins at least that are scored by words and vector both, or flat with their groups, to take the best of."""
     writer_heap_bytes: int = 128_000_000
     background: bool = True
     """Let a thread seal, train and compact. Otherwise whoever holds the engine calls `maintain`."""

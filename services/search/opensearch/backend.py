@@ -30,7 +30,7 @@ from services.search.backend import (
 from services.search.opensearch import queries
 from services.search.opensearch.answers import Group, fits, group_hit, missing_shards, pin_hit, visible
 from services.search.opensearch.client import search_client
-from services.search.opensearch.indexes import REFRESH_SECONDS, Indexes
+from services.search.opensearch.indexes import Indexes
 from services.search.opensearch.settings import OpenSearchSettings
 
 _SLACK: Final = 10
@@ -60,9 +60,6 @@ class _Wanted:
 
 class OpenSearchBackend:
     """See `services.search.backend.Backend`."""
-
-    freshness_seconds: Final = float(REFRESH_SECONDS)
-    """What was written is found after about this; replicas may be a little later still."""
 
     def __init__(self, client: AsyncOpenSearch, indexes: Indexes, *, dimension: int, timeout_ms: int) -> None:
         self._client = client

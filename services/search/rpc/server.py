@@ -106,7 +106,7 @@ class Server:
         if self._pending >= self._waiting_limit + len(self._threads):
             error = f"{self._pending} calls wait already"
             connection.send(Reply(id=call.id, code=CODE_RESOURCE_EXHAUSTED, error=error))
-            metrics.REQUESTS.labels(_PROTOCOL, call.method, "", Code.Name(CODE_RESOURCE_EXHAUSTED)).inc()
+            metrics.REQUESTS.labels(_PROTOCOL, self._known(call), "", _status(CODE_RESOURCE_EXHAUSTED)).inc()
             return
         self._pending += 1
         self._in_flight.inc()
@@ -125,10 +125,14 @@ class Server:
         while (waiting := self._queue.get()) is not None:
             call, arrived, send = waiting
             reply = self._answer(call, arrived)
-            method = call.method if call.method in self._methods else "unknown"
-            metrics.REQUESTS.labels(_PROTOCOL, method, "", Code.Name(reply.code)).inc()
+            method = self._known(call)
+            metrics.REQUESTS.labels(_PROTOCOL, method, "", _status(reply.code)).inc()
             metrics.REQUEST_SECONDS.labels(_PROTOCOL, method, "").observe(time.monotonic() - arrived)
             send(reply)
+
+    def _known(self, call: Call) -> str:
+        """The method, as a label: callers must not be able to make new ones."""
+        return call.method if call.method in self._methods else "unknown"
 
     def _answer(self, call: Call, arrived: float) -> Reply:
         """Never raises: a thread that ends is one that no longer answers."""
@@ -151,6 +155,11 @@ class Server:
         except Exception:
             _log.exception("a call failed", method=call.method)
             return Reply(id=call.id, code=CODE_INTERNAL, error="the leaf failed; its log says why")
+
+
+def _status(code: Code.ValueType) -> str:
+    """As gRPC's codes are called in the metrics of the other services."""
+    return "OK" if code == CODE_UNSPECIFIED else Code.Name(code).removeprefix("CODE_")
 
 
 class _Connection(asyncio.Protocol):

@@ -12,6 +12,7 @@ from infra.network.address_plan import plan
 from infra.workloads import declarations
 from infra.workloads.service import NAMESPACE, Service
 from rehearsal.rehearse import Rehearsal
+from services.search.snapshots import prefix
 
 pytestmark = pytest.mark.xdist_group("rehearsed")
 
@@ -92,7 +93,8 @@ def test_a_reader_without_a_group_may_join_none(layer: Layer):
 
     assert "JoinGroup" not in allowed
     assert allowed["LookForGroup"]["Action"] == ["kafka-cluster:DescribeGroup"]
-    assert allowed["Objects0"]["Resource"] == [OWN.format("snapshots") + "/*"]
+    shards = environment_file.load("prod").workloads.search_shards
+    assert allowed["Objects0"]["Resource"] == [f"{OWN.format('snapshots')}/{prefix(0, shards)}/*"]
     assert "s3:DeleteObject" in allowed["Objects0"]["Action"]
 
 

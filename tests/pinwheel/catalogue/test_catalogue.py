@@ -20,7 +20,14 @@ def test_the_same_number_is_the_same_catalogue():
     ]
 
 
-def test_a_larger_catalogue_has_other_boards_but_as_good_pins():
+def test_a_larger_catalogue_begins_with_the_smaller_one():
+    smaller, larger = Catalogue(250), Catalogue(2000)
+    assert list(smaller.each_pin()) == list(islice(larger.each_pin(), 250))
+    assert smaller.boards() == larger.boards()[: len(smaller.boards())]
+    assert smaller.people() == larger.people()[: len(smaller.people())]
+
+
+def test_titles_of_a_large_catalogue_differ():
     titles = {pin.title for pin in Catalogue(2000).each_pin()}
     assert len(titles) > 1000
 

@@ -1,10 +1,13 @@
 """How often somebody may ask."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
 from infra.workloads.service import Route
 from tests.services.gateway.world import Pool, Server, generated, problem, running
+from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("gateway")
 
@@ -88,3 +91,17 @@ def test_everybody_together_has_a_bound(tmp_path, pool: Pool, pin: Server):
         assert refused
         assert refused[0].headers["retry-after"] == "1"
         assert gateway.statistic("envoy_http_local_rate_limit_rate_limited") == len(refused)
+
+
+def test_without_memory_it_refuses_rather_than_ends(tmp_path: Path, pool: Pool, pin: Server):
+    made = generated({"pin": [Route(("/v1/pins",))]}, {"pin": pin.port})
+    _, heap = made["overload_manager"]["resource_monitors"]
+    heap["typed_config"]["max_heap_size_bytes"] = "1"
+
+    with running(tmp_path, made, pool) as gateway:
+        url = f"{gateway.url}/v1/pins/1"
+        refused = until(lambda: next((each for each in [httpx.get(url)] if each.status_code != 200), None))
+        alive = httpx.get(f"{gateway.operations}/livez")
+
+    problem(refused, 503)
+    assert alive.status_code == 200

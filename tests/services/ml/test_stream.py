@@ -1,7 +1,7 @@
 """What the stream does with pin events, whatever order they come in; no broker, no S3."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import grpc
 import pytest
@@ -89,6 +89,17 @@ def test_another_title_is_no_work() -> None:
     assert world.latest()[1].vector == b"vector of b"
 
 
+def test_what_comes_again_after_it_was_handled_is_told_again() -> None:
+    """The brokers have lost it, and perhaps with it what was told of it."""
+    world = World()
+    handler = stream(world)
+    handler.handle([pin(1, 1, "a"), pin(1, 2, "a", title="Red chair")])
+    assert len(world.sent) == 1
+    handler.handle([replace(pin(1, 2, "a", title="Red chair"), offset=0)])
+    assert len(world.sent) == 2
+    assert world.latest()[1].vector == b"vector of a"
+
+
 def test_deleted_pins_need_no_vector() -> None:
     world = World()
     stream(world).handle([pin(1, 2, "", deleted=True)])
@@ -113,14 +124,15 @@ def test_of_several_changes_in_a_batch_only_the_last_counts() -> None:
 def test_a_poisoned_record_is_told_and_the_others_of_its_batch_are_done(bad: Record, told: str) -> None:
     world = World(broken={"missing"})
     handler = stream(world)
+    records = [replace(each, offset=offset) for offset, each in enumerate([pin(1), bad, pin(2)])]
     with pytest.raises(PoisonedRecordError, match=told):
-        handler.handle([pin(1), bad, pin(2)])
+        handler.handle(records)
     assert sorted(world.latest()) == [1, 2]
     # The consumer's loop handles them one by one then; what was done is not done again.
-    handler.handle([pin(1)])
+    handler.handle(records[:1])
     with pytest.raises(PoisonedRecordError, match=told):
-        handler.handle([bad])
-    handler.handle([pin(2)])
+        handler.handle(records[1:2])
+    handler.handle(records[2:])
     assert world.fetched.count("a") == 2
 
 

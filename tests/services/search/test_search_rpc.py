@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import generate_latest
 
 from services.api.search.v1.search_pb2 import (
     CODE_DEADLINE_EXCEEDED,
@@ -324,3 +325,17 @@ def test_slow_is_what_takes_longer_than_95_of_100() -> None:
     for milliseconds in [*range(1_000, 2_000), *range(100)]:
         answers.add(milliseconds / 1_000)
     assert answers.after == 0.095
+
+
+def test_an_answer_counts_as_ok_and_a_caller_s_invention_as_unknown():
+    async def go() -> None:
+        async with serving(echo) as (_, connection):
+            await ask(connection)
+            with pytest.raises(RpcError):
+                await connection.call("Invented", SearchPinsRequest(), SearchPinsResponse, 10)
+
+    asyncio.run(go())
+    told = generate_latest().decode()
+    assert 'requests_total{method="SearchPins",protocol="rpc",route="",status="OK"}' in told
+    assert 'requests_total{method="unknown",protocol="rpc",route="",status="UNIMPLEMENTED"}' in told
+    assert "Invented" not in told

@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
 
@@ -181,6 +181,29 @@ def test_an_uploaded_image_finds_pins(world: World) -> None:
     connection.endheaders()
     assert connection.getresponse().status == 413  # without waiting for the body
     connection.close()
+
+
+def test_only_so_many_images_are_held_in_memory_at_once(
+    world: World, ending: Callable[[Service], Service]
+) -> None:
+    root = ending(searching.root(world.leaves[0].address("rpc"), VISUAL_SEARCHES="1"))
+    host, port = root.address("http").split(":")
+
+    def begun(given: bytes) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(host, int(port), timeout=searching.PATIENCE_SECONDS)
+        connection.putrequest("POST", "/v1/search/visual")
+        connection.putheader("content-type", "image/png")
+        connection.putheader("content-length", "2")
+        connection.endheaders(given)
+        return connection
+
+    held = begun(b"x")
+    until(lambda: root.metric('requests_in_flight{protocol="http"}') == 1)
+    refused = begun(b"xx").getresponse()
+    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+    held.send(b"x")
+    assert held.getresponse().status == 503  # there is no ml service here
+    assert begun(b"xx").getresponse().status == 503
 
 
 def test_what_the_person_acted_on_reorders_a_page(world: World) -> None:

@@ -28,6 +28,9 @@ class Brokers:
             raise KafkaException(error)
         self.sent.append((event_id, on_delivery))
 
+    def purge(self) -> None:
+        self.sent.clear()
+
     def flush(self, _: float) -> int:
         for event_id, on_delivery in self.sent:
             error = self.answers.get(event_id)
@@ -95,11 +98,31 @@ def test_a_topic_that_does_not_exist_is_set_aside_as_a_whole() -> None:
     assert set(publisher.set_aside.topics) == {"nothing"}
 
 
-def test_after_a_fatal_error_there_is_a_new_producer() -> None:
-    fatal = KafkaError(KafkaError._FATAL, "out of order", True)
+@pytest.mark.parametrize(
+    "fatal",
+    [
+        KafkaError(KafkaError._FATAL, "out of order", True),
+        KafkaError(KafkaError.PRODUCER_FENCED),  # as each delivery is told after the fatal one
+        KafkaError(KafkaError.UNKNOWN_PRODUCER_ID),
+    ],
+    ids=KafkaError.name,
+)
+def test_after_a_fatal_error_there_is_a_new_producer(fatal: KafkaError) -> None:
     made = [Brokers({"event-1": fatal}), Brokers({})]
     brokers = iter(made)
     publisher = Publisher(lambda: next(brokers), threading.Event())  # pyright: ignore[reportArgumentType]
     assert publisher.publish([row(1)]) == []
     assert publisher.publish([row(1)]) == [1]
     assert made[1].arrived == ["event-1"]
+
+
+def test_a_flush_that_raises_leaves_everything_for_a_new_producer() -> None:
+    class Ended(Brokers):
+        def flush(self, _: float) -> int:
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_PRODUCER_ID, "lost", True))
+
+    made = [Ended({}), Brokers({})]
+    brokers = iter(made)
+    publisher = Publisher(lambda: next(brokers), threading.Event())  # pyright: ignore[reportArgumentType]
+    assert publisher.publish([row(1)]) == []
+    assert publisher.publish([row(1)]) == [1]
