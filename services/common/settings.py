@@ -84,6 +84,9 @@ class KafkaSettings(CommonSettings):
     kafka_bootstrap_servers: Addresses
     kafka_security_protocol: Literal["SASL_SSL", "PLAINTEXT"] = "SASL_SSL"
     """SASL_SSL is IAM authentication of Amazon MSK (OAUTHBEARER), with the pod's AWS identity."""
+    kafka_fetch_wait_ms: int = Field(default=500, ge=1, le=10_000)
+    """How long a broker may hold a fetch while there is nothing. Kafka answers as soon as there is something; a
+    broker that does not (tansu) needs a short one."""
     aws_region: str = "us-east-1"
     """Of the MSK cluster; only IAM asks for it."""
 

@@ -78,7 +78,7 @@ class Feed:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",  # a position that is not there is for us to judge
-                "fetch.wait.max.ms": 10,
+                "fetch.wait.max.ms": self._settings.kafka_fetch_wait_ms,
                 "queued.max.messages.kbytes": 32_768,
             }
         )

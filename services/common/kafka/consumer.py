@@ -100,6 +100,7 @@ class Consumer:
             "auto.commit.interval.ms": 1_000,
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": settings.kafka_fetch_wait_ms,
             "partition.assignment.strategy": "cooperative-sticky",
             **overrides,
         }

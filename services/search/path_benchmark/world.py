@@ -95,6 +95,7 @@ def running(directory: Path) -> Generator[World]:
             "INDEX_DIRECTORY": str(directory),
             "KAFKA_BOOTSTRAP_SERVERS": kafka,
             "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+            "KAFKA_FETCH_WAIT_MS": "10",
             "RPC_PORT": str(ports["leaf"]),
             "OPERATIONS_PORT": str(ports["leaf operations"]),
             "LOG_LEVEL": "error",

@@ -95,6 +95,7 @@ def world(aws: Emulator, s3: Any, bucket: Callable[[], str], tmp_path: Path) -> 
             **client_environment(aws.endpoint, REGION),
             "KAFKA_BOOTSTRAP_SERVERS": kafka.address,
             "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+            "KAFKA_FETCH_WAIT_MS": "10",
             "IMAGES_BUCKET": images,
             "STREAM_CONCURRENCY": "4",
         }

@@ -276,6 +276,7 @@ def leaf(broker: Broker, directory: Path, *, shard: int = 0, shards: int = 1, **
             "INDEX_DIRECTORY": str(directory),
             "KAFKA_BOOTSTRAP_SERVERS": broker.address,
             "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+            "KAFKA_FETCH_WAIT_MS": "10",
             "EMBEDDING_DIMENSION": str(DIMENSION),
             "COMMIT_INTERVAL_MS": "20",
             "TOPIC_CHECK_SECONDS": "0.2",
