@@ -14,7 +14,7 @@ from moto.sqs.responses import SQSResponse
 from emulator.later import AskAgain
 
 _BEGAN: Final = "pinwheel.receiving_since"
-_LOOK_SECONDS: Final = 0.25
+_LOOK_SECONDS: Final = 0.5
 """Delays and visibility timeouts end without anybody telling."""
 
 _sent = threading.Condition()

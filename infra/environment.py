@@ -215,8 +215,6 @@ class Workloads(Settings):
     """`small` asks for little, of memory above all, and runs one pod of each: for trying, not for load."""
     search_shards: Literal[1, 2, 3, 4, 6, 12]
     """Into how many the pins are cut: a divisor of the topics' 12 partitions, so that shards are equal."""
-    public: bool = False
-    """Whether the gateway is reached from the internet, or from within the VPC only."""
     origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{2,5})?$")], ...] = ()
     """Web pages that may call the gateway and upload images from a browser (CORS)."""
     outbox: Literal["relay", "debezium"] = "relay"

@@ -73,9 +73,9 @@ def _edge(
             "annotations": {
                 **_NOT_AWAITED,
                 "service.beta.kubernetes.io/aws-load-balancer-type": "nlb",
-                "service.beta.kubernetes.io/aws-load-balancer-internal": str(
-                    not platform.environment.workloads.public
-                ).lower(),
+                # CloudFront comes in as to a VPC origin: nobody else outside may say in x-forwarded-for who
+                # called, or send a token in plain text.
+                "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
             },
         },
         spec={

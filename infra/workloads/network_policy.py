@@ -76,11 +76,8 @@ def _ingress(service: Service, platform: Platform) -> list[NetworkPolicyIngressR
     if callers:
         rules.append({"from_": [_pods(name) for name in callers], "ports": ports})
     if service.edge:
-        # The load balancer keeps clients' addresses.
-        clients = (
-            _ANYWHERE if platform.environment.workloads.public else str(platform.environment.network.cidr)
-        )
-        rules.append({"from_": [_network(clients)], "ports": ports})
+        # The load balancer and CloudFront's interfaces are in the VPC.
+        rules.append({"from_": [_network(str(platform.environment.network.cidr))], "ports": ports})
     return rules
 
 

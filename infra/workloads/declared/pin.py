@@ -56,9 +56,11 @@ def services(environment: Environment) -> tuple[Service, ...]:
             image="pin",
             role=("work",),
             slo=Slo(availability_percent=99.5, latency_ms=60_000),
-            resources=sized(environment, small=Resources(50, 128, 512), full=Resources(1000, 1024, 2048)),
+            resources=sized(environment, small=Resources(50, 128, 1024), full=Resources(1000, 1024, 2048)),
             replicas=sized(environment, small=Replicas(1, 1), full=Replicas(2, 40)),
             database="pin",
+            # The largest picture that is taken needs 600 MB while it is made smaller.
+            variables={"JOBS_THREADS": sized(environment, small="1", full="2")},
             buckets=(
                 BucketAccess("images", Access.READ, _ORIGINALS),
                 BucketAccess("images", Access.WRITE, _THUMBNAILS),

@@ -38,8 +38,9 @@ _AGE_SECONDS: Final = 600
 _STREAMS: Final = 100
 _WINDOW: Final = 256 * 1024
 _TRUSTED_HOPS: Final = 1
-"""CloudFront, which says in x-forwarded-for who called; the network load balancer behind it adds nothing. Without
-that header (on a laptop, where nothing stands in front) it is the connection's own address."""
+"""CloudFront, which says in x-forwarded-for who called; the network load balancer behind it takes nobody else from
+outside, and adds nothing. Without that header (on a laptop, where nothing stands in front) it is the connection's
+own address."""
 _SANE_REQUEST_ID: Final = "size({0}) >= 8 && size({0}) <= 64 && {0}.matches('^[A-Za-z0-9._-]*$')"
 _KEPT_REQUEST_ID: Final = "x-pinwheel-request-id"
 

@@ -358,7 +358,7 @@ def test_only_the_gateway_has_a_load_balancer(layer: Layer):
     (gateway,) = balanced
     annotations = gateway["metadata"]["annotations"]
     assert gateway["metadata"]["name"] == "gateway"
-    assert annotations["service.beta.kubernetes.io/aws-load-balancer-internal"] == "false"
+    assert annotations["service.beta.kubernetes.io/aws-load-balancer-internal"] == "true"
     assert layer.named("Service", "pin-headless")["spec"]["clusterIP"] == "None"
 
 
