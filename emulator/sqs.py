@@ -9,6 +9,8 @@ import time
 from typing import Any, Final
 
 from moto.core.responses import ActionResult
+from moto.core.utils import unix_time
+from moto.sqs.models import Message, SQSBackend
 from moto.sqs.responses import SQSResponse
 
 from emulator.later import AskAgain
@@ -67,6 +69,16 @@ class EmulatedSqsResponse(SQSResponse):
         if not 0 <= seconds <= 20:  # noqa: PLR2004 - the API's bounds
             super().receive_message()
         return seconds
+
+
+def _retained(self: SQSBackend, queue_name: str, message: Message) -> bool:
+    """Whether a message is not too old. moto counts all messages of the queue to know it, for each received one."""
+    queue: Any = self.get_queue(queue_name)
+    retained_until: float = queue.message_retention_period + message.sent_timestamp / 1000  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+    return retained_until > unix_time()
+
+
+SQSBackend.is_message_valid_based_on_retention_period = _retained
 
 
 def _wait(seconds: float) -> None:

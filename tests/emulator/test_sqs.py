@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.sqs.models import SQSBackend
+
+from emulator.sqs import EmulatedSqsResponse
 
 
 @pytest.fixture
@@ -60,3 +63,15 @@ def test_a_delayed_message_and_one_given_back_end_a_wait(client, queue):
 def test_a_wait_longer_than_allowed_is_refused(client, queue):
     with pytest.raises(ClientError, match="InvalidParameterValue"):
         received(client("sqs"), queue, 21)
+
+
+def test_messages_that_are_too_old_are_not_received():
+    backend = SQSBackend("us-east-1", "123456789012")
+    queue = backend.create_queue("jobs")
+    for body in ("old", "fresh"):
+        backend.send_message("jobs", body)
+    queue._messages[0].sent_timestamp = 0
+    assert EmulatedSqsResponse  # which brings the way to judge a message's age
+    assert backend.receive_message("jobs", 1, 0, 30) == []
+    queue._messages.pop(0)
+    assert [message.body for message in backend.receive_message("jobs", 1, 0, 30)] == ["fresh"]
