@@ -27,7 +27,7 @@ def on_assign(_, partitions):
 
 consumer = Consumer({"bootstrap.servers": brokers, "group.id": group, "auto.offset.reset": "earliest",
                      "enable.auto.commit": False})
-consumer.subscribe(["pins"], on_assign=on_assign)
+consumer.subscribe(["clicks"], on_assign=on_assign)
 while not assigned or not assigned <= ended:
     message = consumer.poll(0.2)
     if message is None or message.error() is not None:
@@ -95,10 +95,10 @@ def test_two_processes_of_a_group_share_the_work_without_losing_or_doubling(brok
             assert int(worker.stdout.readline()) > 0
         producer = Producer({"bootstrap.servers": brokers})
         for number in range(PINS):
-            producer.produce("pins", json.dumps(number).encode(), key=f"user-{number % 40}")
+            producer.produce("clicks", json.dumps(number).encode(), key=f"user-{number % 40}")
         assert producer.flush(20) == 0
-        for partition in range(12):
-            producer.produce("pins", b'"end"', partition=partition)
+        for partition in range(24):
+            producer.produce("clicks", b'"end"', partition=partition)
         assert producer.flush(20) == 0
         told = [worker.communicate(timeout=60)[0] for worker in workers]
     finally:

@@ -33,17 +33,17 @@ def test_a_service_works_on_its_own_database(world) -> None:
 
 
 def test_what_is_written_is_read_at_the_reader_endpoint(world) -> None:
-    secret = credential(world, "search")
+    secret = credential(world, "pin")
     with connect(world, secret) as writer, writer.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS tried (id INT PRIMARY KEY)")
-        cursor.execute("REPLACE INTO tried VALUES (5)")
+        cursor.execute("CREATE TABLE IF NOT EXISTS read_back (id INT PRIMARY KEY)")
+        cursor.execute("REPLACE INTO read_back VALUES (5)")
     with connect(world, secret, role="reader") as reader, reader.cursor() as cursor:
-        cursor.execute("SELECT id FROM tried")
+        cursor.execute("SELECT id FROM read_back")
         assert cursor.fetchone() == (5,)
 
 
 def test_the_secret_names_the_address_itself(world) -> None:
-    secret = credential(world, "ml")
+    secret = credential(world, "pin")
     assert f"{secret['host']}:{secret['port']}" == world.thing("MySQL writer")
 
 

@@ -72,9 +72,9 @@ def test_what_is_kept_and_what_is_thrown_away(pinwheel: Pinwheel) -> None:
             bucket.get_object(Bucket="pinwheel-local-lake-000000000000", Key="kept")["Body"].read() == b"42"
         )
         pods = json.loads(second.kubectl("get", "pods", "--all-namespaces", "-o", "json"))["items"]
-        names = [pod["metadata"]["generateName"] + pod["spec"].get("nodeName", "") for pod in pods]
+        names = [pod["metadata"].get("generateName", "") + pod["spec"].get("nodeName", "") for pod in pods]
         daemons = [name for name in names if name.startswith("aws-node")]
-        assert len(daemons) == len(set(daemons)) == 2  # what was rehearsed again was not made twice
+        assert len(daemons) == len(set(daemons)) >= 2  # what was rehearsed again was not made twice
     with Up(pinwheel) as third:
         with pytest.raises(third.client("rds-data").exceptions.ClientError, match="doesn't exist"):
             third.sql("SELECT id FROM kept")

@@ -116,7 +116,7 @@ def _retries(timeout_seconds: float) -> Message:
                 "typed_config": any_of("extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
             }
         ],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": 10,
     }
 
 

@@ -23,7 +23,7 @@ from infra.workloads.gateway.inputs import Identity, Upstream
 from infra.workloads.service import Route
 from tests.waiting import until
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 60
 ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_pool"
 IDENTITY = Identity(ISSUER, "our-client")
 ORIGIN = "https://www.pinwheel.example"

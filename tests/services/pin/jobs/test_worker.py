@@ -80,7 +80,7 @@ def test_a_job_whose_worker_is_killed_runs_again(store: Store, queues: Queues, w
     until(workers.entries)
     first.kill()
     workers.start_test_jobs(**short)
-    until(lambda: "done it" in workers.entries())
+    until(lambda: "done it" in workers.entries(), seconds=90)
     until(lambda: queues.count("default") == 0)
     assert workers.entries() == ["began it", "began it", "done it"]
 
