@@ -32,6 +32,14 @@ class QueueSettings(PinDatabaseSettings):
                 f"JOBS_TIME_LIMIT_SECONDS ({self.jobs_time_limit_seconds:g}) must be at most half of "
                 f"JOBS_VISIBILITY_SECONDS ({self.jobs_visibility_seconds}): else a job runs twice at once"
             )
+        # How long a message was held is counted from when it was asked for: the wait is part of it.
+        left = self.jobs_visibility_seconds - self.jobs_time_limit_seconds - self.jobs_wait_seconds
+        if left <= 0:
+            raise ValueError(
+                f"JOBS_VISIBILITY_SECONDS ({self.jobs_visibility_seconds}) must be above JOBS_WAIT_SECONDS "
+                f"({self.jobs_wait_seconds}) and JOBS_TIME_LIMIT_SECONDS ({self.jobs_time_limit_seconds:g}) "
+                "together: else what was waited for is too old to be begun"
+            )
         return self
 
 

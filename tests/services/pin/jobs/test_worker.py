@@ -75,7 +75,7 @@ def test_what_is_no_job_is_shown_and_stays(queues: Queues, workers: Workers) -> 
 
 def test_a_job_whose_worker_is_killed_runs_again(store: Store, queues: Queues, workers: Workers) -> None:
     store.schedule("hang_once", text="it")
-    short = {"JOBS_VISIBILITY_SECONDS": "2", "JOBS_TIME_LIMIT_SECONDS": "1"}
+    short = {"JOBS_VISIBILITY_SECONDS": "8", "JOBS_TIME_LIMIT_SECONDS": "2"}
     first = workers.start_test_jobs(**short)
     until(workers.entries)
     first.kill()
