@@ -29,9 +29,9 @@ _TEXT_WEIGHT: Final = 0.5
 """Of the words where words and a vector are given; the rest is the vector's."""
 _HALF_SCORE: Final = 10.0
 """BM25 that counts as half of the most that words can give: one with two rare terms has about that."""
-_FEW_DOCUMENTS: Final = 2_000
+_FEW_DOCUMENTS: Final = 200
 """Up to so many pins with the terms, all are collected rather than groups' postings joined."""
-_DOCUMENTS_A_GROUP: Final = 10
+_DOCUMENTS_A_GROUP: Final = 8
 """Pins that are collected in the time that one group's postings take."""
 _SLACK: Final = 16
 """Asked for beyond what is wanted, since some may have gone since the commit."""
