@@ -83,7 +83,9 @@ def _mysql_engine(settings: PinDatabaseSettings, size: int, *, autocommit: bool)
         pool_timeout=settings.database_timeout_seconds,
         pool_recycle=settings.database_connection_age_seconds,
         pool_use_lifo=True,
-        pool_reset_on_return=None if autocommit else "rollback",
+        # A transaction that was left open is rolled back as its connection is closed, before it goes back to the
+        # pool: to reset it there once more, after every commit, would be one more round trip.
+        pool_reset_on_return=None,
         skip_autocommit_rollback=True,  # else each read makes a second round trip
     )
     seconds = settings.database_timeout_seconds
@@ -165,7 +167,7 @@ def _sqlite_engine(settings: PinDatabaseSettings, url: str, size: int, *, autoco
         pool_size=size if autocommit else 1,
         max_overflow=0,
         pool_timeout=settings.database_timeout_seconds,
-        pool_reset_on_return=None if autocommit else "rollback",
+        pool_reset_on_return=None,
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -1,7 +1,7 @@
 """POST once: what a request with an Idempotency-Key did and answered is kept, in the transaction that did it.
 
-So a client whose connection broke sends the same again, and is told what happened the first time. Of two at the same
-time one waits at the primary key for the other, undoes what it has done, and gives the other's answer. Answers that
+So a client whose connection broke sends the same again: it is done, refused at the primary key, undone, and answered
+as it was the first time. Of two at the same time one waits at that key for the other. Answers that
 changed nothing (4xx, 5xx) are not kept: the same request may succeed later.
 
 Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
@@ -105,24 +105,24 @@ class Once:
         fingerprint = await _fingerprint(request)
 
         async def transaction(connection: AsyncConnection) -> Answer:
-            result = await connection.execute(_stored, {"subject": subject, "key": key})
-            stored = result.first()
-            if stored is not None and stored.expires_at > datetime.now(UTC):
-                return _replay(stored, fingerprint)
-            if stored is not None:
-                await connection.execute(_forget, {"subject": subject, "key": key})
             answer = await work(connection)
-            await connection.execute(insert(IdempotencyKey), self._row(subject, key, fingerprint, answer))
+            await connection.execute(_keep, self._row(subject, key, fingerprint, answer))
             return answer
 
         try:
             return (await self._database.write(transaction)).response()
-        except (IntegrityError, Problem):
-            # Perhaps it was done meanwhile, by the same request on another connection.
-            stored = await self._find(subject, key)
+        except (IntegrityError, Problem) as error:
+            # Perhaps it was done before. It is not looked up first: that would be one more round trip for everybody.
+            stored = await self._database.row(_stored, {"subject": subject, "key": key})
             if stored is None:
                 raise
-            return _replay(stored, fingerprint).response()
+            if stored.expires_at > datetime.now(UTC):
+                return _replay(stored, fingerprint).response()
+            if isinstance(error, Problem):
+                raise
+        expired = {"subject": subject, "key": key, "now": datetime.now(UTC)}
+        await self._database.write(lambda connection: connection.execute(_forget, expired))
+        return await self.do(request, subject, key, work)
 
     async def _find(self, subject: str, key: str) -> Any:
         stored = await self._database.row(_stored, {"subject": subject, "key": key})
@@ -183,5 +183,8 @@ _stored: Final = select(
     IdempotencyKey.expires_at,
 ).where(IdempotencyKey.subject == bindparam("subject"), IdempotencyKey.key == bindparam("key"))
 _forget: Final = delete(IdempotencyKey).where(
-    IdempotencyKey.subject == bindparam("subject"), IdempotencyKey.key == bindparam("key")
+    IdempotencyKey.subject == bindparam("subject"),
+    IdempotencyKey.key == bindparam("key"),
+    IdempotencyKey.expires_at < bindparam("now"),
 )
+_keep: Final = insert(IdempotencyKey)

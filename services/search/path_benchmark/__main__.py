@@ -2,25 +2,22 @@
 """Prints the table."""
 
 import argparse
-import json
+import itertools
 import tempfile
-import threading
 import time
-import urllib.request
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
-from confluent_kafka import Producer
-
+from services.api.events.v1.events_pb2 import PinEvent
 from services.search.benchmark.corpus import Corpus
+from services.search.path_benchmark.feeding import UPSERTS_A_SECOND, get, producer, publishing
 from services.search.path_benchmark.load import Load, run
 from services.search.path_benchmark.world import START_SECONDS, World, build, pin_event, running
 
 _QUERIES: Final = 10_000
-_UPSERTS_A_SECOND: Final = 500
 _FRESH: Final = 100
 _STEP: Final = 7919
 """Coprime to every count here: pins and queries in an order that looks random and is always the same."""
@@ -66,16 +63,15 @@ def _measure(world: World, corpus: Corpus, paths: list[str], seconds: float) -> 
     requests = _closed(world.url, paths, seconds, "")
     costs = {name: (after - before[name]) / requests * 1e6 for name, after in world.cpu_seconds().items()}
     print("CPU a request: " + ", ".join(f"{name} {cost:.0f} us" for name, cost in costs.items()))
-    with publishing(world.kafka, corpus):
+    with publishing(world.kafka, upserts(corpus), UPSERTS_A_SECOND):
         load = run(world.url, paths, connections=8, seconds=seconds)
-        _print("closed, 8 connections, + 500 upserts/s", load, ">= 1000 rps")
+        _print(f"closed, 8 connections, + {UPSERTS_A_SECOND} upserts/s", load, ">= 1000 rps")
         load = run(world.url, paths, connections=8, seconds=seconds, delay_ms=14)
-        _print("about 480 rps + 500 upserts/s", load, "5 / 25 ms")
+        _print(f"about 480 rps + {UPSERTS_A_SECOND} upserts/s", load, "5 / 25 ms")
         fresh = freshness(world, corpus)
     p50, p99 = fresh[len(fresh) // 2], fresh[int(len(fresh) * 0.99)]
-    print(
-        f"{'produce -> HTTP hit, + 500 upserts/s':51} p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   target: 80 / 200 ms"
-    )
+    what = f"produce -> HTTP hit, + {UPSERTS_A_SECOND} upserts/s"
+    print(f"{what:51} p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   target: 80 / 200 ms")
     resident = world.processes["leaf"].memory_info().rss // 2**20
     print(f"leaf: {resident} MB resident; target: 1,100 MB for a million pins")
 
@@ -90,64 +86,32 @@ def _closed(url: str, paths: list[str], seconds: float, token: str) -> float:
     return requests
 
 
-@contextmanager
-def publishing(kafka: str, corpus: Corpus) -> Generator[None]:
-    """Upserts of pins that are there, in the background."""
-    stop = threading.Event()
-    producer = _producer(kafka)
+def upserts(corpus: Corpus) -> Iterator[PinEvent]:
+    """New titles for pins that are there, without end."""
     titles = next(corpus.chunks()).titles
     version = int(time.time())  # above those of an earlier run on the same index
-
-    def publish() -> None:
-        began = time.perf_counter()
-        sent = 0
-        while not stop.wait(0.01):
-            due = int((time.perf_counter() - began) * _UPSERTS_A_SECOND)
-            for number in range(sent, due):
-                pin_id = number * _STEP % corpus.pins + 1
-                event = pin_event(pin_id, version, pin_id % corpus.groups + 1, titles[number % len(titles)])
-                producer.produce("pins", event.SerializeToString(), str(pin_id))
-            sent = max(sent, due)
-            producer.poll(0)
-
-    thread = threading.Thread(target=publish, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        producer.flush(10)
+    for number in itertools.count():
+        pin_id = number * _STEP % corpus.pins + 1
+        yield pin_event(pin_id, version, pin_id % corpus.groups + 1, titles[number % len(titles)])
 
 
 def freshness(world: World, corpus: Corpus) -> list[float]:
     """Milliseconds from produce to the HTTP answer that has the pin, sorted."""
-    producer = _producer(world.kafka)
+    publisher = producer(world.kafka)
     version = int(time.time())
     found: list[float] = []
     for number in range(_FRESH):
         pin_id = corpus.pins + 1 + number
         word = f"fresh{number}word{version}"
         began = time.perf_counter()
-        producer.produce("pins", pin_event(pin_id, version, 1, word).SerializeToString(), str(pin_id))
-        producer.flush(10)
-        while not _get(f"{world.url}/v1/search/pins?q={word}")["items"]:
+        publisher.produce("pins", pin_event(pin_id, version, 1, word).SerializeToString(), str(pin_id))
+        publisher.flush(10)
+        while not get(f"{world.url}/v1/search/pins?q={word}")["items"]:
             if time.perf_counter() - began > START_SECONDS:
                 raise TimeoutError(f"a pin was not found within {START_SECONDS:g} s")
             time.sleep(0.002)
         found.append((time.perf_counter() - began) * 1e3)
     return sorted(found)
-
-
-def _producer(kafka: str) -> Producer:
-    return Producer(
-        {"bootstrap.servers": kafka, "linger.ms": 1, "partitioner": "murmur2_random", "log_level": 0}
-    )
-
-
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - our own
-        return json.load(response)
 
 
 def _print(what: str, load: Load, target: str) -> None:

