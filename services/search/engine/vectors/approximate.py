@@ -28,7 +28,7 @@ faiss: Final[Any] = typed_faiss
 CHUNK: Final = 250
 """Vectors that one addition holds the lock for."""
 _GRAPH_CHUNK: Final = 16
-_PROBES: Final = 32
+_PROBES: Final = 16
 """Lists that are looked into when all vectors are wanted: recall .98 and more on clustered data."""
 _LOOKED_AT: Final = 8
 """Vectors at least that are looked at for each that is wanted."""
