@@ -102,10 +102,11 @@ class _Newcomers:
 
     def events(self) -> Iterator[PinEvent]:
         """Each several times, the last version first."""
+        newest = int(time.time())  # above those of an earlier run on the same index
         for pin_id in itertools.count(self.corpus.pins + 1):
             self.ids.add(pin_id)
             for again in range(_AGAIN):
-                version = 2 if again != 1 else 1
+                version = newest - 1 if again == 1 else newest
                 yield pin_event(pin_id, version, 1, f"{_WORD} {_lot(pin_id)}")
 
     def lots(self) -> list[str]:
