@@ -118,7 +118,6 @@ def _overrides(backing: Backing) -> dict[str, str]:
     """Where what stands in for AWS differs from it, in the variables that our services read."""
     return {
         "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",  # the broker has neither TLS nor IAM
-        "KAFKA_FETCH_WAIT_MS": "20",  # it answers a fetch when its time is over, not when something comes
         "DATABASE_CA_FILE": str(certificate_authority(backing)),  # not Amazon's
     }
 

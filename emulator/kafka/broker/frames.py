@@ -7,6 +7,8 @@ versions of a request have lengths of variable size and tagged fields.
 import struct
 from typing import Final
 
+PRODUCE: Final = 0
+FETCH: Final = 1
 METADATA: Final = 3
 JOIN_GROUP: Final = 11
 LEAVE_GROUP: Final = 13
@@ -15,7 +17,7 @@ SYNC_GROUP: Final = 14
 START_BYTES: Final = 8
 """Of a frame: its length (4), API key (2) and version (2)."""
 _CLIENT_ID_AT: Final = 12
-_FLEXIBLE_FROM: Final = {METADATA: 9, JOIN_GROUP: 6, LEAVE_GROUP: 4, SYNC_GROUP: 4}
+_FLEXIBLE_FROM: Final = {FETCH: 12, METADATA: 9, JOIN_GROUP: 6, LEAVE_GROUP: 4, SYNC_GROUP: 4}
 
 
 class UnreadableError(Exception):
@@ -54,10 +56,25 @@ class Frame:
         (value,) = self._unpack(">i", 4)
         return value
 
-    def lower_int32(self, most: int) -> None:
-        """Bring a number down to `most` if it is larger."""
+    def lower_int32(self, most: int) -> int:
+        """Bring a number down to `most` if it is larger; returns what it was."""
         at = self._at
-        struct.pack_into(">i", self.data, at, min(self.int32(), most))
+        value = self.int32()
+        struct.pack_into(">i", self.data, at, min(value, most))
+        return value
+
+    def int64(self) -> int:
+        """A large number."""
+        (value,) = self._unpack(">q", 8)
+        return value
+
+    def pass_over(self, size: int) -> bytes:
+        """So many bytes, whatever they are."""
+        start = self._at
+        self._at += size
+        if self._at > len(self.data):
+            raise UnreadableError("the request ends too early")
+        return bytes(self.data[start : self._at])
 
     def count(self) -> int:
         """The number of an array's elements, which follow."""

@@ -12,7 +12,8 @@ from typing import Final
 
 import uvloop
 
-from emulator.kafka.broker.requests import Changes, NotKafkaError, Requests
+from emulator.kafka.broker.fetches import Arrivals, HeldFetches
+from emulator.kafka.broker.requests import Changes, NotKafkaError, Onward, Requests
 
 _BACKLOG: Final = 512
 _WRITE_BUFFER_BYTES: Final = 1 << 20
@@ -31,6 +32,7 @@ class Gate:
         self.port: int = listener.getsockname()[1]
         self.insider = insider
         self.changes = changes
+        self.arrivals = Arrivals()
         self.broker_port = 0
         self.connections: set[Connection] = set()
         self.reachable, self.opened = asyncio.Event(), asyncio.Event()
@@ -87,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._requests = Requests(gate.changes)
         self._broker: asyncio.Transport | None = None
+        self._fetches: HeldFetches | None = None
         self._waiting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -102,13 +105,19 @@ class Connection(asyncio.Protocol):
         except NotKafkaError:
             self.hang_up()
             return
-        if self._broker is not None:
-            self._broker.write(requests)
+        if self._fetches is not None:
+            self._fetches.send(requests)
         elif requests:
             self.transport.pause_reading()
             self._waiting = self._loop.create_task(self._enter(requests))
 
-    async def _enter(self, requests: bytes) -> None:
+    def answered(self, data: bytes) -> None:
+        """Pass on what the broker answers."""
+        self.transport.write(data)
+        if self._requests.produces:
+            self._gate.arrivals.tell()
+
+    async def _enter(self, requests: list[Onward]) -> None:
         inside = self._requests.client_id == self._gate.insider
         await (self._gate.reachable if inside else self._gate.opened).wait()
         try:
@@ -119,8 +128,9 @@ class Connection(asyncio.Protocol):
             self.hang_up()
             return
         broker.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
-        broker.write(requests)
         self._broker = broker
+        self._fetches = HeldFetches(self._loop, self._gate.arrivals, broker.write)
+        self._fetches.send(requests)
         self.transport.resume_reading()
 
     def pause_writing(self) -> None:
@@ -138,6 +148,8 @@ class Connection(asyncio.Protocol):
         self._gate.connections.discard(self)
         if self._waiting is not None:
             self._waiting.cancel()
+        if self._fetches is not None:
+            self._fetches.close()
         if self._broker is not None:
             self._broker.close()
 
@@ -155,7 +167,7 @@ class _BrokerSide(asyncio.Protocol):
         self._client = client
 
     def data_received(self, data: bytes) -> None:
-        self._client.transport.write(data)
+        self._client.answered(data)
 
     def pause_writing(self) -> None:
         self._client.transport.pause_reading()

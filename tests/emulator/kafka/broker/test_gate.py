@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from emulator.kafka.broker.gate import Gate
 from emulator.kafka.broker.requests import LONGEST_SESSION_MS, Changes, NotKafkaError, Requests
 from emulator.ports import bound
+from tests.waiting import until
 
-METADATA, JOIN_GROUP, LEAVE_GROUP, SYNC_GROUP, PRODUCE, API_VERSIONS = 3, 11, 13, 14, 0, 18
+PRODUCE, FETCH, METADATA, JOIN_GROUP, LEAVE_GROUP, SYNC_GROUP, API_VERSIONS = 0, 1, 3, 11, 13, 14, 18
 
 
 def text(value: str) -> bytes:
@@ -34,8 +35,12 @@ HELLO = request(API_VERSIONS, 0, b"")
 def sent_on(*requests: bytes, creates_topics: bool = False) -> list[bytes]:
     """What a connection passes on of each request, after its first."""
     connection = Requests(Changes(lambda: creates_topics))
-    assert connection.feed(HELLO) == HELLO
-    return [connection.feed(each) for each in requests]
+    assert passed_on(connection, HELLO) == HELLO
+    return [passed_on(connection, each) for each in requests]
+
+
+def passed_on(connection: Requests, data: bytes) -> bytes:
+    return b"".join(part.data for part in connection.feed(data))
 
 
 def metadata(version: int, allowed: bool) -> bytes:
@@ -116,6 +121,43 @@ def test_nobody_leaves_a_group_that_is_being_formed() -> None:
     assert left == leave(3, "~ember")
 
 
+def fetch(offset: int, wait_ms: int, version: int = 11, partitions: Sequence[int] = (0, 1)) -> bytes:
+    """A Fetch of some partitions of one topic, from the same offset."""
+    flexible = version >= 12
+    tags = b"\0" if flexible else b""
+
+    def partition(number: int) -> bytes:
+        epoch = struct.pack(">i", -1) if version >= 9 else b""
+        last_epoch = struct.pack(">i", -1) if flexible else b""
+        start = struct.pack(">q", -1) if version >= 5 else b""
+        read = struct.pack(">q", offset) + last_epoch + start + struct.pack(">i", 1 << 20)
+        return struct.pack(">i", number) + epoch + read + tags
+
+    def array(elements: Sequence[bytes]) -> bytes:
+        count = bytes([len(elements) + 1]) if flexible else struct.pack(">i", len(elements))
+        return count + b"".join(elements)
+
+    topic = bytes(range(16)) if version >= 13 else compact("pins") if flexible else text("pins")
+    head = struct.pack(">i", -1) if version < 15 else b""
+    head += struct.pack(">iiib", wait_ms, 1, 1 << 20, 1)
+    session = struct.pack(">ii", 0, -1) if version >= 7 else b""
+    topics = array([topic + array([partition(number) for number in partitions]) + tags])
+    return request(FETCH, version, head + session + topics, flexible=flexible)
+
+
+@pytest.mark.parametrize("version", [4, 5, 7, 11, 12, 13, 16])
+def test_a_fetch_is_answered_at_once_and_says_how_long_it_may_be_held(version: int) -> None:
+    connection = Requests(Changes(lambda: False))
+    connection.feed(HELLO)
+    stream = fetch(5, 500, version) + join(2, 2_000) + fetch(5, 500, version, (1, 0)) + fetch(6, 500, version)
+    assert connection.feed(stream) == [
+        (fetch(5, 1, version), 0.0),
+        (join(2, 2_000), None),
+        (fetch(5, 1, version, (1, 0)), 0.5),
+        (fetch(6, 1, version), 0.0),
+    ]
+
+
 BATCH = request(PRODUCE, 9, bytes(range(256)) * 40)
 
 
@@ -126,7 +168,7 @@ def test_the_pieces_in_which_requests_come_make_no_difference(cuts: list[int]) -
     connection = Requests(Changes(lambda: False))
     ends = sorted({*cuts, len(stream)})
     pieces = [stream[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    assert b"".join(connection.feed(piece) for piece in pieces) == expected
+    assert b"".join(passed_on(connection, piece) for piece in pieces) == expected
     assert connection.client_id == "rdkafka"
 
 
@@ -194,6 +236,14 @@ def visit(gate: Gate) -> Iterator[Callable[[str], socket.socket]]:
         visitor.close()
 
 
+def received(side: socket.socket, count: int) -> bytes:
+    """So many bytes, in whatever pieces they come."""
+    data = b""
+    while len(data) < count:
+        data += side.recv(count - len(data))
+    return data
+
+
 def hung_up_on(client: socket.socket) -> bool:
     try:
         return client.recv(100) == b""
@@ -216,6 +266,57 @@ def test_clients_wait_until_the_topics_are_there(
     first.close()
     assert insider.recv(100) == b""
     second.close()
+
+
+Connect = Callable[[str], tuple[socket.socket, socket.socket]]
+
+
+@pytest.fixture
+def connect(gate: Gate, broker: socket.socket, visit: Callable[[str], socket.socket]) -> Connect:
+    """`connect("name")` is a client and the broker's side of its connection, past the first request."""
+    gate.reach(broker.getsockname()[1])
+    gate.open()
+
+    def connected(name: str) -> tuple[socket.socket, socket.socket]:
+        client = visit(name)
+        side, _ = broker.accept()
+        side.settimeout(10)
+        assert side.recv(100) == hello(name)
+        return client, side
+
+    return connected
+
+
+def test_a_fetch_that_found_nothing_waits_until_a_producer_was_answered(gate: Gate, connect: Connect) -> None:
+    consumer, consumer_side = connect("consumer")
+    producer, producer_side = connect("producer")
+    consumer.sendall(fetch(5, 60_000))
+    assert consumer_side.recv(1000) == fetch(5, 1)
+    consumer.sendall(fetch(5, 60_000) + HELLO)
+    until(lambda: gate.arrivals.waiting)
+    producer.sendall(BATCH)
+    assert received(producer_side, len(BATCH)) == BATCH
+    producer_side.sendall(b"answer")
+    both = fetch(5, 1) + HELLO
+    assert received(consumer_side, len(both)) == both
+    consumer.sendall(fetch(6, 60_000))
+    assert consumer_side.recv(1000) == fetch(6, 1)
+
+
+def test_a_fetch_waits_no_longer_than_it_asks_for(connect: Connect) -> None:
+    consumer, side = connect("consumer")
+    consumer.sendall(fetch(5, 20) * 3)
+    assert received(side, 3 * len(fetch(5, 1))) == fetch(5, 1) * 3
+
+
+def test_a_consumer_that_goes_away_leaves_nothing_held(gate: Gate, connect: Connect) -> None:
+    consumer, side = connect("consumer")
+    consumer.sendall(fetch(5, 60_000) * 2)
+    until(lambda: gate.arrivals.waiting)
+    consumer.close()
+    until(lambda: not gate.arrivals.waiting)
+    assert side.recv(1000) == fetch(5, 1)
+    assert side.recv(100) == b""
 
 
 def test_a_client_is_told_when_the_broker_is_gone(
