@@ -23,6 +23,7 @@ PINS: Final = "pins"
 BOARDS: Final = "boards"
 SAVES: Final = "saves"
 _ROWS_OF_A_STATEMENT: Final = 500
+_insert: Final = insert(OutboxEvent)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Columns = Mapping[str, Any]
@@ -112,7 +113,7 @@ async def publish(connection: AsyncConnection, *events: Event) -> None:
         for event in events
     ]
     for part in _parts(rows):
-        await connection.execute(insert(OutboxEvent), part)
+        await connection.execute(_insert, part)
 
 
 def milliseconds(moment: datetime) -> int:

@@ -12,7 +12,7 @@ from typing import Final
 
 from emulator.kafka.broker.requests import Onward
 
-_PAUSE_SECONDS: Final = 0.01
+_PAUSE_SECONDS: Final = 0.025
 """Between two fetches of one connection that find nothing: producers on other topics would make it ask all the time."""
 
 

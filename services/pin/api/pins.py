@@ -1,7 +1,7 @@
 """/v1/pins."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.datastructures import State
@@ -38,6 +38,8 @@ from services.pin.identifiers import new_identifier, parse_identifier
 from services.pin.jobs.schedule import THUMBNAILS, Priority, schedule
 from services.pin.models import Pin
 from services.pin.uploads import claim_upload, find_upload
+
+_insert: Final = insert(Pin)
 
 
 class PinController(Controller):
@@ -90,7 +92,7 @@ class PinController(Controller):
                 "created_at": now,
                 "updated_at": now,
             }
-            await connection.execute(insert(Pin), row)
+            await connection.execute(_insert, row)
             if upload is not None:
                 await claim_upload(connection, upload, pin_id)
                 await schedule(connection, THUMBNAILS, {"pin_id": str(pin_id)}, Priority.HIGH)

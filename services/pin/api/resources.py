@@ -84,6 +84,9 @@ BOARD: Final[Select[*tuple[Any, ...]]] = (
 )
 """A board with its owner's subject and country."""
 
+KEPT_BOARD: Final = BOARD.with_for_update(read=True)
+"""The same, kept from going away until the transaction ends. Statements are made once: SQLAlchemy then knows them."""
+
 PIN_COLUMNS: Final = tuple(Pin.__table__.c)
 
 PIN: Final[Select[*tuple[Any, ...]]] = (
@@ -165,7 +168,7 @@ async def target_board(connection: AsyncConnection, board_id: str, subject: str)
     Raises Problem 422 when there is none, 403 when it is another's.
     """
     number = parse_identifier(board_id)
-    row = await first(connection, BOARD.with_for_update(read=True), board_id=number or 0)
+    row = await first(connection, KEPT_BOARD, board_id=number or 0)
     if row is None or (row.secret and row.subject != subject):
         unusable("board_id", "there is no such board")
     return own(row, subject, "board")

@@ -14,7 +14,7 @@ from services.pin import events
 from services.pin.api import answers, schemas
 from services.pin.api.idempotency import Answer, IdempotencyKeyHeader
 from services.pin.api.resources import (
-    BOARD,
+    KEPT_BOARD,
     ONE_PIN,
     Given,
     PathIdentifier,
@@ -35,6 +35,8 @@ from services.pin.models import Save
 _SAVE: Final = select(*Save.__table__.c).where(
     Save.board_id == bindparam("board_id"), Save.pin_id == bindparam("pin_id")
 )
+_LOCKED_SAVE: Final = _SAVE.with_for_update()
+_insert: Final = insert(Save)
 
 
 class SaveController(Controller):
@@ -62,7 +64,7 @@ class SaveController(Controller):
             board = await target_board(connection, data.board_id, subject)
             if pin.board_id == board.board_id:
                 unusable("board_id", "the pin is this board's own")
-            found = await first(connection, _SAVE.with_for_update(), board_id=board.board_id, pin_id=number)
+            found = await first(connection, _LOCKED_SAVE, board_id=board.board_id, pin_id=number)
             if found is not None and not found.deleted:
                 return _answer(columns(found))
             now = datetime.now(UTC)
@@ -77,7 +79,7 @@ class SaveController(Controller):
                 "updated_at": now,
             }
             if found is None:
-                await connection.execute(insert(Save), row)
+                await connection.execute(_insert, row)
             else:
                 await connection.execute(update(Save).where(Save.save_id == found.save_id).values(row))
             await events.publish(connection, events.saved(row))
@@ -97,7 +99,7 @@ class SaveController(Controller):
         number, board = identifier(pin_id, "pin"), identifier(board_id, "board")
 
         async def remove(connection: AsyncConnection) -> None:
-            own(await first(connection, BOARD.with_for_update(read=True), board_id=board), subject, "board")
+            own(await first(connection, KEPT_BOARD, board_id=board), subject, "board")
             lock = _SAVE.where(Save.deleted == false()).with_for_update()
             found = await first(connection, lock, board_id=board, pin_id=number)
             if found is None:

@@ -18,6 +18,7 @@ from services.pin.api.cursors import DEFAULT_LIMIT, Cursor, Limit
 from services.pin.api.idempotency import Answer, IdempotencyKeyHeader
 from services.pin.api.resources import (
     BOARD,
+    KEPT_BOARD,
     Given,
     PathIdentifier,
     Subject,
@@ -78,7 +79,7 @@ class SectionController(Controller):
         number = identifier(board_id, "board")
 
         async def create(connection: AsyncConnection) -> Answer:
-            own(await first(connection, BOARD.with_for_update(read=True), board_id=number), subject, "board")
+            own(await first(connection, KEPT_BOARD, board_id=number), subject, "board")
             now = datetime.now(UTC)
             row = {
                 "section_id": new_identifier(),
