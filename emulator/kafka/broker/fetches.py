@@ -2,7 +2,7 @@
 
 A Fetch that asks for the same as the one before found nothing new. It is held until the broker has answered any
 producer since that one went on, or until its wait is over. So an idle consumer costs two requests a second rather
-than fifty, and what is produced is read at once.
+than fifty, and what is produced is read at once. Under load a consumer is given a little more at a time.
 """
 
 import asyncio
@@ -13,7 +13,9 @@ from typing import Final
 from emulator.kafka.broker.requests import Onward
 
 _PAUSE_SECONDS: Final = 0.025
-"""Between two fetches of one connection that find nothing: producers on other topics would make it ask all the time."""
+"""Between two fetches of one connection, unless it is catching up: each looks at all its partitions."""
+_CATCHING_UP_BYTES: Final = 32_768
+"""An answer of so many bytes says that there is more."""
 
 
 class Arrivals:
@@ -44,12 +46,18 @@ class HeldFetches:
         self._seen = 0
         """Arrivals when the last Fetch went on."""
         self._sent_at = 0.0
+        self._received = 0
+        """Bytes that the broker has answered since."""
 
     def send(self, parts: list[Onward]) -> None:
         """Pass on what may go on now."""
         self._queue.extend(parts)
         if self._timer is None:
             self._drain()
+
+    def answered(self, size: int) -> None:
+        """The broker has answered so many bytes."""
+        self._received += size
 
     def arrived(self) -> None:
         """What is held may go on soon."""
@@ -70,7 +78,7 @@ class HeldFetches:
                 self._arrivals.waiting.add(self)
                 self._hold(patience)
                 return
-            if patience and self._pause > 0:
+            if patience is not None and self._pause > 0:
                 self._hold(self._pause)
                 return
             self._pass_on()
@@ -78,6 +86,8 @@ class HeldFetches:
     @property
     def _pause(self) -> float:
         """Seconds until the next fetch may go on."""
+        if self._received >= _CATCHING_UP_BYTES:
+            return 0.0
         return self._sent_at + _PAUSE_SECONDS - self._loop.time()
 
     def _hold(self, seconds: float) -> None:
@@ -95,4 +105,5 @@ class HeldFetches:
         part = self._queue.popleft()
         if part.patience is not None:
             self._seen, self._sent_at = self._arrivals.count, self._loop.time()
+            self._received = 0
         self._write(part.data)

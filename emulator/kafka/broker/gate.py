@@ -114,6 +114,8 @@ class Connection(asyncio.Protocol):
     def answered(self, data: bytes) -> None:
         """Pass on what the broker answers."""
         self.transport.write(data)
+        if self._fetches is not None:
+            self._fetches.answered(len(data))
         if self._requests.produces:
             self._gate.arrivals.tell()
 

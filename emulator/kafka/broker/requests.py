@@ -6,7 +6,7 @@
 - A group's leader that leaves while the group is being formed stays its leader, and the group waits for it for
   ever. The gate lets a member leave only a formed group; in others it lets the session time out, which works.
 - A Fetch is answered when its wait is over, not when something comes, so that consumers either wait long or ask all
-  the time. The gate lets each be answered at once, and holds the ones that would find nothing: see `fetches`.
+  the time. The gate lets each be answered soon, and holds the ones that would find nothing: see `fetches`.
 
 Everything else goes through as it came.
 """
@@ -34,7 +34,9 @@ _LARGEST_READ_BYTES: Final = 1 << 20
 """A request that is larger goes through unread: no sane one of those kinds is."""
 _LARGEST_FIRST_BYTES: Final = 1 << 16
 """A client's first request is ApiVersions or SaslHandshake, of less than 200 bytes."""
-_FETCH_WAIT_MS: Final = 1
+_FETCH_WAIT_MS: Final = 20
+"""The broker uses a core for as long when there is nothing. With less it does not get round to all partitions of a
+Fetch, and what stands in the others is late by seconds (measured: 42 partitions, 8,000 batches, 1 ms)."""
 _FETCH_HAS_START: Final = 5
 _FETCH_HAS_SESSION: Final = 7
 _FETCH_HAS_EPOCH: Final = 9
@@ -214,7 +216,7 @@ class Requests:
         return [*onward, Onward(bytes(out))] if out else onward
 
     def _fetch(self, data: bytearray) -> Onward:
-        """Let it be answered at once, and say how long it would have waited if it asks what was asked last."""
+        """Let it be answered soon, and say how long it would have waited if it asks what was asked last."""
         try:
             frame = Frame(data)
             if frame.version < _FETCH_LOST_REPLICA:
