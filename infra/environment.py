@@ -206,6 +206,22 @@ class Lake(Settings):
     """How long S3 keeps overwritten and deleted objects."""
 
 
+class EmbeddingModel(Settings):
+    """What pictures are embedded with. Vectors of two models do not compare, so all who make or compare them are
+    told this one."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")] = "default"
+    """In the registry (bucket `models`); `default` needs none."""
+    version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")] = "1"
+    """That search's indexes hold. Another one needs indexes of its own: vectors of any other are left out."""
+    dimension: Annotated[int, Field(ge=2, le=4096)] = 128
+
+    @property
+    def identifier(self) -> str:
+        """As vectors carry it."""
+        return f"{self.name}:{self.version}"
+
+
 class Workloads(Settings):
     """The services: how large, and which build. What each is stands in `infra/workloads/declared/`."""
 
@@ -217,6 +233,7 @@ class Workloads(Settings):
     """Into how many the pins are cut: a divisor of the topics' 12 partitions, so that shards are equal."""
     origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{2,5})?$")], ...] = ()
     """Web pages that may call the gateway and upload images from a browser (CORS)."""
+    embedding: EmbeddingModel = EmbeddingModel()
     outbox: Literal["relay", "debezium"] = "relay"
     """Who takes events from the pin database to Kafka: our own process, or the Debezium connector."""
 

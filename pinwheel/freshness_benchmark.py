@@ -44,7 +44,11 @@ async def measure(people: People, url: str, *, rate: int, seconds: int, sampled:
     """Create `rate` pins a second for `seconds`; look for one in `sampled`."""
     measured, run = Measured(), secrets.token_hex(3)
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
-    async with Gateway(url) as gateway, aiohttp.ClientSession(url, connector=connector) as client:
+    async with (
+        Gateway(url) as gateway,
+        aiohttp.ClientSession(url, connector=connector) as writer,
+        aiohttp.ClientSession(url) as reader,  # with connections of its own: it must not wait for writes
+    ):
         count = max(1, rate // _EACH_PER_SECOND)
         tokens = [await asyncio.to_thread(people.token, f"bench{run}{at}") for at in range(count)]
         boards: list[str] = []
@@ -56,7 +60,7 @@ async def measure(people: People, url: str, *, rate: int, seconds: int, sampled:
             word = f"w{run}{number:x}"
             body = {"board_id": boards[number % count], "title": f"Oak shelf with hooks {word}"}
             headers = {"authorization": f"Bearer {tokens[number % count]}", "idempotency-key": word}
-            async with client.post("/v1/pins", json=body, headers=headers) as answer:
+            async with writer.post("/v1/pins", json=body, headers=headers) as answer:
                 if not answer.ok:
                     measured.failed += 1
                     return
@@ -65,7 +69,7 @@ async def measure(people: People, url: str, *, rate: int, seconds: int, sampled:
             if number % sampled:
                 return
             while time.perf_counter() - answered < _FOUND_SECONDS:
-                async with client.get("/v1/search/pins", params={"q": word, "limit": "1"}) as found:
+                async with reader.get("/v1/search/pins", params={"q": word, "limit": "1"}) as found:
                     seen = found.ok and (await found.json())["items"]
                 if seen:
                     measured.searchable.append(time.perf_counter() - answered)

@@ -23,9 +23,22 @@ _log = logs.logger(__name__)
 
 
 class Ml:
-    """A client of the ml service at `address`; an empty one is nowhere."""
+    """A client of the ml service.
 
-    def __init__(self, address: str, *, timeout_seconds: float, rerank_timeout_seconds: float) -> None:
+    Args:
+        address: where it is; empty: nowhere.
+        model_version: that vectors must be of to compare with those of the index; empty: any.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_seconds: float,
+        rerank_timeout_seconds: float,
+        model_version: str = "",
+    ) -> None:
+        self._model_version: Final = model_version
         self._timeout: Final = timeout_seconds
         self._rerank_timeout: Final = rerank_timeout_seconds
         self._channel = grpc_client.aio_channel(address, timeout_seconds=timeout_seconds) if address else None
@@ -57,6 +70,11 @@ class Ml:
         if len(answer.vectors) != 1:
             _log.error("the ml service answered with another number of vectors", vectors=len(answer.vectors))
             raise _unavailable("does not answer as it should")
+        if self._model_version and answer.model_version != self._model_version:
+            _log.error(
+                "ml has another model than the index", ml=answer.model_version, index=self._model_version
+            )
+            raise _unavailable("has another model than the index")
         return answer.vectors[0]
 
     async def rerank(self, hits: list[PinHit], history: Sequence[bytes]) -> list[PinHit]:

@@ -22,6 +22,7 @@ async def start(lifetime: Lifetime) -> None:
     lifetime.operations.ready_when("index", backend.unready)
     ml = Ml(
         settings.ml_address,
+        model_version=settings.embedding_model_version,
         timeout_seconds=settings.ml_timeout_ms / 1_000,
         rerank_timeout_seconds=settings.rerank_timeout_ms / 1_000,
     )

@@ -65,6 +65,8 @@ class RootSettings(CommonSettings):
     """Ask another replica of the same shard too when one takes longer than 95 of 100 calls do."""
     ml_address: Addresses | Literal[""] = ""
     """Empty: visual search answers 503, and nothing is re-ranked."""
+    embedding_model_version: str = ""
+    """That the leaves' vectors are of: an image that ml embeds with another is not searched with. Empty: any."""
     ml_timeout_ms: int = Field(default=2_000, ge=1, le=60_000)
     rerank: bool = False
     """Let the ml service order the best hits by what the person acted on."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from emulator.kafka.broker.requests import Onward
 
-_PAUSE_SECONDS: Final = 0.025
+_PAUSE_SECONDS: Final = 0.05
 """Between two fetches of one connection, unless it is catching up: each looks at all its partitions."""
 _CATCHING_UP_BYTES: Final = 32_768
 """An answer of so many bytes says that there is more."""

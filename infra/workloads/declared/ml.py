@@ -20,7 +20,7 @@ def services(environment: Environment) -> tuple[Service, ...]:
             ports=(Port.GRPC,),
             buckets=(BucketAccess("models"),),
             gpu_pool=sized(environment, small=None, full="inference"),
-            variables={"INFERENCE_THREADS": str(resources.cpus(least=2))},
+            variables={"INFERENCE_THREADS": str(resources.cpus(least=2)), **_model(environment)},
             temporary_mib=8192,  # a model and its successor
         ),
         Service(
@@ -40,3 +40,9 @@ def services(environment: Environment) -> tuple[Service, ...]:
             variables={"ML_ADDRESS": address("ml", Port.GRPC)},
         ),
     )
+
+
+def _model(environment: Environment) -> dict[str, str]:
+    """Which of the registry's models; without a name, `ml` makes its own."""
+    name = environment.workloads.embedding.name
+    return {} if name == "default" else {"MODEL_NAME": name}

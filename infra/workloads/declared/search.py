@@ -40,6 +40,7 @@ def services(environment: Environment) -> tuple[Service, ...]:
         variables={
             "SEARCH_LEAVES": ",".join(address(leaf.name, Port.RPC) for leaf in leaves),
             "ML_ADDRESS": address("ml", Port.GRPC),
+            "EMBEDDING_MODEL_VERSION": environment.workloads.embedding.identifier,
         },
     )
     return (root, *leaves)
@@ -66,6 +67,8 @@ def _leaf(environment: Environment, shard: int) -> Service:
             "SHARD": str(shard),
             "SHARDS": str(shards),
             "INDEX_DIRECTORY": INDEX,
+            "EMBEDDING_MODEL_VERSION": environment.workloads.embedding.identifier,
+            "EMBEDDING_DIMENSION": str(environment.workloads.embedding.dimension),
             "SEARCH_THREADS": str(resources.cpus(least=2)),
         },
         shutdown_seconds=60,  # it commits its index, so that it has little to read again

@@ -279,6 +279,8 @@ def test_variables_follow_from_the_declaration(layer: Layer):
     assert leaf["KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
     assert leaf["KAFKA_BOOTSTRAP_SERVERS"].endswith(":9098")
     assert (leaf["SHARD"], leaf["SHARDS"]) == ("2", "6")
+    root = layer.named("ConfigMap", "search-root")["data"]
+    assert leaf["EMBEDDING_MODEL_VERSION"] == root["EMBEDDING_MODEL_VERSION"] == "default:1"
     assert jobs["JOBS_QUEUE_PREFIX"] == "pinwheel-prod-jobs"
 
 

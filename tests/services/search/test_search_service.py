@@ -31,11 +31,12 @@ class Ml(ml_pb2_grpc.EmbeddingServiceServicer, ml_pb2_grpc.RankingServiceService
     """An ml service that sees one thing in every picture, and ranks as the test says."""
 
     ranked: list[int]
+    model = "test-1"
 
     def EmbedImages(self, request, context):  # noqa: N802 - gRPC's name
         if not request.images[0].startswith(b"\xff\xd8"):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no image")
-        return ml_pb2.EmbedImagesResponse(model_version="test-1", vectors=[vector_of(0, 0, 1)])
+        return ml_pb2.EmbedImagesResponse(model_version=self.model, vectors=[vector_of(0, 0, 1)])
 
     def Rerank(self, request, context):  # noqa: N802
         newest, older = (np.frombuffer(vector, "<f4") for vector in request.history)
@@ -70,6 +71,7 @@ def world(broker: Broker, publisher: Publisher, tmp_path_factory: pytest.TempPat
         *(leaf.address("rpc") for leaf in leaves),
         ML_ADDRESS=f"127.0.0.1:{ml_port}",
         RERANK="true",
+        EMBEDDING_MODEL_VERSION="test-1",
         LEAF_TIMEOUT_MS="3000",
         RERANK_TIMEOUT_MS="3000",
     )
@@ -168,6 +170,14 @@ def test_an_uploaded_image_finds_pins(world: World) -> None:
     until(lambda: world.api.found("pins?q=fern") == [502])
     until(lambda: looked() == ["501", "502"])
     assert looked("&q=fern")[0] == "502"
+    world.ml.model = "test-2"
+    status, problem = world.api.post("visual", jpeg, "image/jpeg")
+    assert (status, problem["detail"]) == (
+        503,
+        "visual search cannot look at images: the ml service has another model than the index; "
+        "search by text works",
+    )
+    world.ml.model = "test-1"
     status, problem = world.api.post("visual", b"text", "image/jpeg")
     assert (status, problem["title"]) == (400, "Bad Request")
     assert "no image" in problem["detail"]
