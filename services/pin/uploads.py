@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.common.logs import logger
 from services.common.problems import FieldProblem, Problem
 from services.pin.database import Database
+from services.pin.jobs.schedule import schedule_drop
 from services.pin.models import Upload
 
 MAX_IMAGE_BYTES: Final = 20 * 1024 * 1024
@@ -131,6 +132,7 @@ async def request_upload(  # noqa: PLR0917 - what a client announces, and where 
 
     async def note(connection: AsyncConnection) -> None:
         await connection.execute(insert(Upload).values(row))
+        await schedule_drop(connection, upload_id, key, now + VALID)
 
     await database.write(note)
     return PresignedUpload(upload_id, url, fields, now + VALID)

@@ -61,9 +61,10 @@ def services(environment: Environment) -> tuple[Service, ...]:
             database="pin",
             # The largest picture that is taken needs 600 MB while it is made smaller.
             variables={"JOBS_THREADS": sized(environment, small="1", full="2")},
+            # It removes what deleted pins leave.
             buckets=(
-                BucketAccess("images", Access.READ, _ORIGINALS),
-                BucketAccess("images", Access.WRITE, _THUMBNAILS),
+                BucketAccess("images", Access.MANAGE, _ORIGINALS),
+                BucketAccess("images", Access.MANAGE, _THUMBNAILS),
             ),
             queue="jobs",
             shutdown_seconds=90,  # a job in hand is finished

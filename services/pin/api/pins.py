@@ -35,7 +35,7 @@ from services.pin.api.resources import (
     visible,
 )
 from services.pin.identifiers import new_identifier, parse_identifier
-from services.pin.jobs.schedule import THUMBNAILS, Priority, schedule
+from services.pin.jobs.schedule import THUMBNAILS, Priority, schedule, schedule_removal
 from services.pin.models import Pin
 from services.pin.uploads import claim_upload, find_upload
 
@@ -151,6 +151,7 @@ class PinController(Controller):
             conditions.check(tags, found.version)
             written = await change_row(connection, Pin, found, {"deleted": True})
             await events.publish(connection, events.pin_deleted(number, written["version"]))
+            await schedule_removal(connection, [(number, found.image_key)])
 
         await resources.database.write(remove)
         resources.stale.keep("pin", number, None)

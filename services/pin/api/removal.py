@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.pin import events
 from services.pin.api.resources import columns
+from services.pin.jobs.schedule import schedule_removal
 from services.pin.models import Board, IdempotencyKey, Pin, Save, Section
 
 SECONDS: Final = 30.0
@@ -44,13 +45,14 @@ async def forget_person(connection: AsyncConnection, subject: str) -> None:
 
 
 async def _tell_of_contents(connection: AsyncConnection, boards: list[int]) -> None:
-    pins = (
-        select(Pin.pin_id, Pin.version)
+    query = (
+        select(Pin.pin_id, Pin.version, Pin.image_key)
         .where(Pin.board_id.in_(boards), Pin.deleted == false())
         .with_for_update()
     )
-    gone = [events.pin_deleted(row.pin_id, row.version + 1) for row in await connection.execute(pins)]
-    await events.publish(connection, *gone)
+    pins = (await connection.execute(query)).all()
+    await events.publish(connection, *(events.pin_deleted(row.pin_id, row.version + 1) for row in pins))
+    await schedule_removal(connection, ((row.pin_id, row.image_key) for row in pins))
     saves = (
         select(*Save.__table__.c).where(Save.board_id.in_(boards), Save.deleted == false()).with_for_update()
     )

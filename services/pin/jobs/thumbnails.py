@@ -4,6 +4,7 @@ Idempotent: the copies have the same names and the same bytes each time, and the
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from services.pin.jobs.images import NotAnImageError, Seen, Thumbnail, look
 from services.pin.models import Pin
 from services.pin.uploads import MAX_IMAGE_BYTES
 
+SUFFIXES: Final = ("jpg", "webp")
+"""Each copy is there in both."""
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 REFUSED = Counter("images_refused", "Originals that are no images, or too large to decode.")
 
@@ -53,6 +56,13 @@ class Bucket:
             ContentType=thumbnail.content_type,
             CacheControl=_FOR_EVER,
         )
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove what is there of up to 1,000 keys. Raises botocore's errors, OSError for what could not be."""
+        objects = [{"Key": key} for key in keys]
+        answer = self._s3.delete_objects(Bucket=self._name, Delete={"Objects": objects, "Quiet": True})
+        if errors := answer.get("Errors"):
+            raise OSError(f"{len(errors)} objects could not be removed; the first: {errors[0].get('Code')}")
 
 
 def thumbnail_key(pin_id: int, width: int, suffix: str) -> str:

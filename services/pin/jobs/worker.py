@@ -16,7 +16,8 @@ from services.common.settings import load
 from services.pin.database import Database
 from services.pin.jobs.broker import PRIORITIES, JobsBroker
 from services.pin.jobs.dispatcher import Dispatcher
-from services.pin.jobs.schedule import THUMBNAILS
+from services.pin.jobs.removal import drop_upload, remove_images
+from services.pin.jobs.schedule import DROP_UPLOAD, REMOVE_IMAGES, THUMBNAILS
 from services.pin.jobs.settings import WorkerSettings
 from services.pin.jobs.thumbnails import Bucket, make_thumbnails
 
@@ -48,7 +49,14 @@ async def start(lifetime: Lifetime, settings: WorkerSettings) -> None:
     async def thumbnails(pin_id: str) -> None:
         await make_thumbnails(database, bucket, int(pin_id))
 
-    await start_jobs(lifetime, settings, database, {THUMBNAILS: thumbnails})
+    async def images(pin_id: str, image_key: str) -> None:
+        await remove_images(database, bucket, int(pin_id), image_key)
+
+    async def upload(upload_id: str, image_key: str) -> None:
+        await drop_upload(database, bucket, int(upload_id), image_key)
+
+    jobs = {THUMBNAILS: thumbnails, REMOVE_IMAGES: images, DROP_UPLOAD: upload}
+    await start_jobs(lifetime, settings, database, jobs)
 
 
 async def start_jobs(

@@ -300,8 +300,14 @@ def test_an_uploaded_image_makes_one_pin(api: Api) -> None:
     again = person.post("/v1/pins", body, idempotency_key="with-image")
     assert (again.json(), again.headers["idempotency-replayed"]) == (made.json(), "true")
     assert "pin's already" in problem(person.post("/v1/pins", body), 422)
-    (job,) = api.rows("SELECT * FROM scheduled_jobs WHERE arguments LIKE :pin", pin=f"%{made.json()['id']}%")
-    assert (job["name"], job["queue"]) == ("thumbnails", "high")
+    jobs = "SELECT name, queue FROM scheduled_jobs WHERE arguments LIKE :pin ORDER BY name"
+    about = f"%{made.json()['id']}%"
+    assert [tuple(job.values()) for job in api.rows(jobs, pin=about)] == [("thumbnails", "high")]
+    assert person.delete(f"/v1/pins/{made.json()['id']}", if_match="*").status_code == 204
+    assert [tuple(job.values()) for job in api.rows(jobs, pin=about)] == [
+        ("remove-images", "low"),
+        ("thumbnails", "high"),
+    ]
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
