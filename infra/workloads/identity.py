@@ -17,8 +17,11 @@ _WORK = (
 _OBJECTS = {
     Access.READ: ("s3:GetObject",),
     Access.WRITE: ("s3:AbortMultipartUpload", "s3:PutObject"),
+    Access.REMOVE: ("s3:DeleteObject",),
     Access.MANAGE: ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
 }
+_READING = (Access.READ, Access.MANAGE)
+_WRITING = (Access.WRITE, Access.MANAGE)
 
 
 def needs_aws(service: Service) -> bool:
@@ -108,7 +111,7 @@ def _bucket(access: BucketAccess, place: int, platform: Platform) -> list[iam.St
     arn = platform.storage[access.bucket].bucket.bucket.arn
     keys = f"/{access.prefix}/*" if access.prefix else "/*"
     found = [iam.allow(_OBJECTS[access.access], [pulumi.Output.concat(arn, keys)], sid=f"Objects{place}")]
-    if access.access is not Access.WRITE:
+    if access.access in _READING:
         # Without it S3 answers 403 instead of 404 for what is not there.
         only = {"StringLike": {"s3:prefix": [f"{access.prefix}/*"]}} if access.prefix else None
         found.append(iam.allow(["s3:ListBucket"], [arn], conditions=only, sid=f"List{place}"))
@@ -118,8 +121,8 @@ def _bucket(access: BucketAccess, place: int, platform: Platform) -> list[iam.St
 def _keys(service: Service, platform: Platform) -> list[iam.Statement]:
     """The keys of its buckets, through S3 only."""
     via = {"StringEquals": {"kms:ViaService": f"s3.{platform.environment.region}.amazonaws.com"}}
-    reads = {each.bucket for each in service.buckets if each.access is not Access.WRITE}
-    writes = {each.bucket for each in service.buckets if each.access is not Access.READ}
+    reads = {each.bucket for each in service.buckets if each.access in _READING}
+    writes = {each.bucket for each in service.buckets if each.access in _WRITING}
     found: list[iam.Statement] = []
     for sid, actions, buckets in (
         # Decrypt for writing, too: the parts of a multipart upload are put together again.

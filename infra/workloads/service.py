@@ -98,6 +98,8 @@ class Access(StrEnum):
     READ = "read"
     """And list."""
     WRITE = "write"
+    REMOVE = "remove"
+    """Delete, and neither read nor write."""
     MANAGE = "manage"
     """Read, write and delete."""
 

@@ -63,8 +63,10 @@ def services(environment: Environment) -> tuple[Service, ...]:
             variables={"JOBS_THREADS": sized(environment, small="1", full="2")},
             # It removes what deleted pins leave.
             buckets=(
-                BucketAccess("images", Access.MANAGE, _ORIGINALS),
-                BucketAccess("images", Access.MANAGE, _THUMBNAILS),
+                BucketAccess("images", Access.READ, _ORIGINALS),
+                BucketAccess("images", Access.REMOVE, _ORIGINALS),
+                BucketAccess("images", Access.WRITE, _THUMBNAILS),
+                BucketAccess("images", Access.REMOVE, _THUMBNAILS),
             ),
             queue="jobs",
             shutdown_seconds=90,  # a job in hand is finished

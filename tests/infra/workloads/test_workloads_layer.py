@@ -107,6 +107,22 @@ def test_a_worker_reaches_its_queues_and_no_others(layer: Layer):
     assert not any("sqs" in action for each in layer.allowed("pin").values() for action in each["Action"])
 
 
+def test_jobs_remove_images_and_cannot_write_over_originals(layer: Layer):
+    images = OWN.format("images")
+    may = {
+        (action, resource)
+        for each in layer.allowed("pin-jobs").values()
+        for action in each["Action"]
+        for resource in each["Resource"]
+        if action in ("s3:PutObject", "s3:DeleteObject")
+    }
+    assert may == {
+        ("s3:PutObject", f"{images}/thumbnails/*"),
+        ("s3:DeleteObject", f"{images}/thumbnails/*"),
+        ("s3:DeleteObject", f"{images}/originals/*"),
+    }
+
+
 def test_keys_open_through_s3_only(layer: Layer):
     for service in ("pin", "pin-jobs", "ml", "search-leaf-0"):
         (key,) = [each for each in layer.allowed(service).values() if "kms:Decrypt" in each["Action"]]
