@@ -146,6 +146,16 @@ def seed(
 
 
 @app.command()
+def token(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the person: letters, digits, . _ -")],
+) -> int:
+    """Print an access token of the world that is up, good for an hour; the person gets an account if there is none."""
+    from pinwheel.client import people as command  # noqa: PLC0415
+
+    return command.print_token(name)
+
+
+@app.command()
 def demo() -> int:
     """Create a pin in the world that is up, and find it by its words and by its picture, with the seconds it took."""
     from pinwheel import demo as command  # noqa: PLC0415

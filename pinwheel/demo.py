@@ -14,8 +14,7 @@ from pinwheel.catalogue.pictures import picture
 from pinwheel.client.gateway import Gateway, address
 from pinwheel.client.people import People
 from pinwheel.errors import ExitCode, Failure
-from pinwheel.seed import up_world
-from pinwheel.world import state_directory
+from pinwheel.world import state_directory, up_world
 
 _FOUND_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.01

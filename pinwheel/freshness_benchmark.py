@@ -19,7 +19,7 @@ from rich.table import Table
 
 from pinwheel.client.gateway import Gateway, address
 from pinwheel.client.people import People
-from pinwheel.seed import up_world
+from pinwheel.world import up_world
 
 _POLL_SECONDS: Final = 0.02
 _CONNECTIONS: Final = 64

@@ -12,12 +12,11 @@ from typing import Any, Final, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pinwheel import world
 from pinwheel.catalogue.catalogue import Board, Catalogue, Person, Pin, Save
 from pinwheel.client.gateway import Gateway, RefusedError, address
 from pinwheel.client.people import People
 from pinwheel.errors import ExitCode, Failure
-from pinwheel.world import World
+from pinwheel.world import World, up_world
 
 _AT_ONCE: Final = 16
 _CONFLICT: Final = 409
@@ -39,14 +38,6 @@ class Seeded:
     saves: int
     search: str
     """The URL of a search that finds something."""
-
-
-def up_world() -> World:
-    """The world that is up. Raises Failure."""
-    here = world.read()
-    if here is None or here.owner is None:
-        raise Failure("nothing is up", "run `make up` in another terminal first", ExitCode.REFUSED)
-    return here
 
 
 def seed(pins: int) -> ExitCode:

@@ -62,6 +62,14 @@ def _file() -> Path:
     return state_directory() / "world.json"
 
 
+def up_world() -> World:
+    """The world that is up. Raises Failure."""
+    here = read()
+    if here is None or here.owner is None:
+        raise Failure("nothing is up", "run `make up` in another terminal first", ExitCode.REFUSED)
+    return here
+
+
 def read() -> World | None:
     """The world that the file tells of, whether it still runs or not; None without a file. Raises Failure."""
     try:

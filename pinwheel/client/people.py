@@ -1,5 +1,6 @@
 """Accounts and tokens of the user pool, for a world on this machine: what a person's app does on AWS."""
 
+import re
 import secrets
 from typing import Any, Final
 
@@ -8,10 +9,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pinwheel.errors import ExitCode, Failure
-from pinwheel.world import World
+from pinwheel.world import World, up_world
 
 _CREDENTIALS: Final = {"aws_access_key_id": "pinwheel", "aws_secret_access_key": "pinwheel"}
 """The emulator takes any."""
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,60}")
 _DOMAIN: Final = "people.example"
 """People sign in by an e-mail address."""
 
@@ -56,3 +58,15 @@ class People:
             AuthParameters={"USERNAME": email, "PASSWORD": password},
         )
         return answer["AuthenticationResult"]["AccessToken"]
+
+
+def print_token(name: str) -> ExitCode:
+    """What `pinwheel token` does: the token alone, so that `$(pinwheel token ada)` is one. Raises Failure."""
+    if not _NAME.fullmatch(name):
+        raise Failure(
+            f"{name!r} is no name of a person",
+            "use letters, digits, dots, _ and -: 60 at most",
+            ExitCode.USAGE,
+        )
+    print(People(up_world()).token(name))  # noqa: T201 - what the command is for
+    return ExitCode.PASSED

@@ -35,6 +35,15 @@ def test_an_unknown_command(pinwheel) -> None:
     refused(pinwheel.run("rehears"), 2, "rehears", "see `pinwheel --help`")
 
 
+def test_a_name_that_no_person_has(pinwheel) -> None:
+    refused(pinwheel.run("token", "a b"), 2, "'a b' is no name of a person", "letters, digits")
+
+
+@pytest.mark.parametrize("command", [("token", "ada"), ("seed",), ("demo",)])
+def test_a_world_that_is_not_up(pinwheel, command: tuple[str, ...]) -> None:
+    refused(pinwheel.run(*command), 1, "nothing is up", "run `make up`")
+
+
 def test_a_port_that_is_none(pinwheel) -> None:
     refused(pinwheel.run("up", "--port", "99999"), 2, "--port", "see `pinwheel up --help`")
 

@@ -30,6 +30,15 @@ def test_a_catalogue_that_is_seeded_twice_is_there_once(system: System) -> None:
     assert found(system, search) == before
 
 
+def test_a_token_from_the_command_line_is_taken_by_the_gateway(system: System) -> None:
+    done = system.printed.pinwheel.run("token", "ada")
+    assert done.returncode == 0, done.stderr
+    bearer = {"authorization": f"Bearer {done.stdout.strip()}"}
+    profile = {"username": "ada", "country": "GB"}
+    assert system.client().post("/v1/users", json=profile, headers=bearer).status_code == 201
+    assert system.client().get("/v1/users/me", headers=bearer).json()["username"] == "ada"
+
+
 def found(system: System, search: str) -> list[str]:
     answer = system.client().get(f"{search}&limit=100").raise_for_status().json()
     return sorted(hit["pin_id"] for hit in answer["items"])
