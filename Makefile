@@ -3,13 +3,14 @@
 ENVIRONMENT ?= local
 PYTHON ?= python3
 SEED ?= 200
+PINS ?= 100000
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench golden picture protos images lock clean
+.PHONY: help setup up test lint format bench bench-search golden picture protos images lock clean
 
 help: ## Show this
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Create .venv with the locked dependencies and the pinwheel command (skipped when done)
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
@@ -36,6 +37,11 @@ bench: setup ## Time the rehearsal against bare mocks, the Kubernetes API, and a
 	@$(BIN)/python -m emulator.cluster.benchmark
 	@$(BIN)/python -m pinwheel.benchmark
 	@$(BIN)/python -m services.ml.benchmark
+
+bench-search: setup ## Time search over PINS=100000: the engine beside others, the whole path, a leaf that is killed
+	@$(BIN)/python -m services.search.benchmark --pins $(PINS)
+	@$(BIN)/python -m pinwheel.search_path_benchmark --pins $(PINS)
+	@$(BIN)/python -m services.search.path_benchmark.recovery --pins $(PINS)
 
 golden: setup ## Renew tests/golden after a change of infra; review the diff
 	@$(BIN)/python -m tests.golden.renew

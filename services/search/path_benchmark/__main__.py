@@ -1,12 +1,17 @@
+"""The whole path, from HTTP request to hit: `python -m services.search.path_benchmark --pins 1000000`.
+
+A leaf and a root as processes on this machine, over an index that is built first (and kept in --directory), with
+events from Kafka coming in meanwhile. `python -m pinwheel.search_path_benchmark` measures the same with the gateway
+before them.
+"""
 # ruff: noqa: T201 - it prints a table
-"""Prints the table."""
 
 import argparse
 import itertools
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -23,44 +28,36 @@ _STEP: Final = 7919
 """Coprime to every count here: pins and queries in an order that looks random and is always the same."""
 
 
-def main() -> None:
-    """Measure, and print what the reference's last table asks for beside it."""
-    parser = argparse.ArgumentParser(prog="services.search.path_benchmark")
+def main(
+    before: Callable[[World], AbstractContextManager[World]] = nullcontext,
+    program: str = "services.search.path_benchmark",
+) -> None:
+    """Measure, and print what the reference's last table asks for beside it.
+
+    Args:
+        before: puts something before the root, and gives the world as it looks from there.
+        program: that the help names.
+    """
+    parser = argparse.ArgumentParser(prog=program)
     parser.add_argument("--pins", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=8, help="of each load")
     parser.add_argument("--directory", type=Path, help="where the index is built, and kept")
-    parser.add_argument("--url", help="of a gateway or root that runs already, over the same corpus")
-    parser.add_argument("--token", default="", help="bearer token for --url")
     arguments = parser.parse_args()
     corpus = Corpus(arguments.pins)
-    paths = mixed(corpus)
-    if arguments.url:
-        _closed(arguments.url, paths, arguments.seconds, arguments.token)
-        return
     with ExitStack() as stack:
         directory = arguments.directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         build(corpus, directory)
-        _measure(stack.enter_context(running(directory)), corpus, paths, arguments.seconds)
+        world = stack.enter_context(running(directory))
+        _measure(stack.enter_context(before(world)), corpus, arguments.seconds)
 
 
-def mixed(corpus: Corpus) -> list[str]:
-    """Half flat text, 30% two-stage, 20% similar: the reference's mix."""
-    flat = [{"q": text} for text in corpus.text_queries(_QUERIES // 2)]
-    two_stage = [
-        {"q": text, "country": country, "board": board, "mode": "two-stage"}
-        for text, country, board in corpus.group_queries(_QUERIES * 3 // 10)
-    ]
-    similar = [number * _STEP % corpus.pins + 1 for number in range(_QUERIES // 5)]
-    paths = [f"/v1/search/pins?{urlencode(query)}&limit=10" for query in [*flat, *two_stage]]
-    paths += [f"/v1/search/pins/{pin_id}/similar?limit=10" for pin_id in similar]
-    return [paths[number * _STEP % len(paths)] for number in range(len(paths))]
-
-
-def _measure(world: World, corpus: Corpus, paths: list[str], seconds: float) -> None:
+def _measure(world: World, corpus: Corpus, seconds: float) -> None:
+    """Ask under each load, and print beside each the target of a million pins."""
+    paths = _mixed(corpus)
     print(f"leaf ready after {world.ready_seconds:.1f} s; target: 30 s for a million pins")
     run(world.url, paths, connections=8, seconds=2)  # warm
     before = world.cpu_seconds()
-    requests = _closed(world.url, paths, seconds, "")
+    requests = _closed(world.url, paths, seconds)
     costs = {name: (after - before[name]) / requests * 1e6 for name, after in world.cpu_seconds().items()}
     print("CPU a request: " + ", ".join(f"{name} {cost:.0f} us" for name, cost in costs.items()))
     with publishing(world.kafka, upserts(corpus), UPSERTS_A_SECOND):
@@ -76,11 +73,24 @@ def _measure(world: World, corpus: Corpus, paths: list[str], seconds: float) -> 
     print(f"leaf: {resident} MB resident; target: 1,100 MB for a million pins")
 
 
-def _closed(url: str, paths: list[str], seconds: float, token: str) -> float:
+def _mixed(corpus: Corpus) -> list[str]:
+    """Half flat text, 30% two-stage, 20% similar: the reference's mix."""
+    flat = [{"q": text} for text in corpus.text_queries(_QUERIES // 2)]
+    two_stage = [
+        {"q": text, "country": country, "board": board, "mode": "two-stage"}
+        for text, country, board in corpus.group_queries(_QUERIES * 3 // 10)
+    ]
+    similar = [number * _STEP % corpus.pins + 1 for number in range(_QUERIES // 5)]
+    paths = [f"/v1/search/pins?{urlencode(query)}&limit=10" for query in [*flat, *two_stage]]
+    paths += [f"/v1/search/pins/{pin_id}/similar?limit=10" for pin_id in similar]
+    return [paths[number * _STEP % len(paths)] for number in range(len(paths))]
+
+
+def _closed(url: str, paths: list[str], seconds: float) -> float:
     """As fast as it goes; how many requests that were."""
     requests = 0.0
     for connections, target in ((1, "none"), (32, ">= 1700 rps")):
-        load = run(url, paths, connections=connections, seconds=seconds, token=token)
+        load = run(url, paths, connections=connections, seconds=seconds)
         _print(f"closed, {connections} connections, no ingest", load, target)
         requests += load.requests_per_second * seconds
     return requests

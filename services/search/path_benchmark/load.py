@@ -40,26 +40,21 @@ class Load:
     failures: int
 
 
-def run(
-    url: str, paths: list[str], *, connections: int, seconds: float, delay_ms: int = 0, token: str = ""
-) -> Load:
+def run(url: str, paths: list[str], *, connections: int, seconds: float, delay_ms: int = 0) -> Load:
     """Ask for the paths in turn on so many connections, each waiting `delay_ms` between an answer and a request."""
     if shutil.which("wrk") is not None:
-        return _wrk(url, paths, connections=connections, seconds=seconds, delay_ms=delay_ms, token=token)
-    return asyncio.run(
-        _asyncio(url, paths, connections=connections, seconds=seconds, delay_ms=delay_ms, token=token)
-    )
+        return _wrk(url, paths, connections=connections, seconds=seconds, delay_ms=delay_ms)
+    return asyncio.run(_asyncio(url, paths, connections=connections, seconds=seconds, delay_ms=delay_ms))
 
 
-def _wrk(url: str, paths: list[str], *, connections: int, seconds: float, delay_ms: int, token: str) -> Load:
+def _wrk(url: str, paths: list[str], *, connections: int, seconds: float, delay_ms: int) -> Load:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "paths").write_text("\n".join(paths), encoding="utf-8")
         delay = f"delay = function() return {delay_ms} end" if delay_ms else ""
         script = directory / "script.lua"
         script.write_text(_LUA % {"paths": str(directory / "paths"), "delay": delay}, encoding="utf-8")
-        headers = ["-H", f"authorization: Bearer {token}"] if token else []
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), *headers, url]
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), url]
         done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own words
     found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", done.stdout)
     if found is None:
@@ -68,24 +63,19 @@ def _wrk(url: str, paths: list[str], *, connections: int, seconds: float, delay_
     return Load("wrk", requests / microseconds * 1e6, p50 / 1e3, p99 / 1e3, wrong + broken)
 
 
-async def _asyncio(
-    url: str, paths: list[str], *, connections: int, seconds: float, delay_ms: int, token: str
-) -> Load:
+async def _asyncio(url: str, paths: list[str], *, connections: int, seconds: float, delay_ms: int) -> Load:
     address = urlsplit(url)
     turns = itertools.cycle(paths)
     end = time.perf_counter() + seconds
     took: list[float] = []
     failures = 0
-    authorization = f"authorization: Bearer {token}\r\n" if token else ""
 
     async def one() -> None:
         nonlocal failures
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         while time.perf_counter() < end:
             began = time.perf_counter()
-            writer.write(
-                f"GET {next(turns)} HTTP/1.1\r\nhost: {address.netloc}\r\n{authorization}\r\n".encode()
-            )
+            writer.write(f"GET {next(turns)} HTTP/1.1\r\nhost: {address.netloc}\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: (\d+)", head)
             await reader.readexactly(int(length[1]) if length else 0)
