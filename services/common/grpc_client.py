@@ -17,8 +17,8 @@ def options(*, timeout_seconds: float = 5.0, attempts: int = 3) -> list[tuple[st
 
     Args:
         timeout_seconds: deadline of a call that sets none itself.
-        attempts: at a call that the server did not begin (UNAVAILABLE), with back-off; 1 is no retry. A budget for
-            the whole channel keeps retries from making an overload worse.
+        attempts: at a call that the server did not begin, with back-off; 1 is no retry. A budget for the whole
+            channel keeps retries from making an overload worse.
     """
     method: dict[str, Any] = {"name": [{}], "timeout": f"{timeout_seconds:g}s", "waitForReady": False}
     config: dict[str, Any] = {"methodConfig": [method], "loadBalancingConfig": [{"round_robin": {}}]}
@@ -28,7 +28,9 @@ def options(*, timeout_seconds: float = 5.0, attempts: int = 3) -> list[tuple[st
             "initialBackoff": "0.02s",
             "maxBackoff": "0.5s",
             "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE"],
+            # A server that ends cancels what had come and was not taken up yet. A call that the caller cancels is
+            # over for gRPC, too, and is not tried again.
+            "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
         }
         config["retryThrottling"] = {"maxTokens": 20, "tokenRatio": 0.1}
     return [

@@ -105,9 +105,11 @@ def test_no_call_is_lost_when_a_grpc_server_is_told_to_end_under_load(service: S
         assert running.terminate() == 0
         for each in clients:
             each.join(20)
-    # Only after its port was closed: UNAVAILABLE is what a client may send again, because nothing was begun.
-    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
-    assert codes.count(grpc.StatusCode.UNAVAILABLE) == 4
+    # Only after its port was closed, and what a client may send again, because nothing was begun: CANCELLED is what
+    # gRPC says of a call that had come and was not taken up.
+    not_begun = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    assert set(codes) <= {grpc.StatusCode.OK, *not_begun}
+    assert sum(code in not_begun for code in codes) == 4
 
 
 def test_what_cannot_start_ends_with_1_and_says_why(service: Service) -> None:
