@@ -101,10 +101,10 @@ def added_to_found(
     return percentiles(taken)
 
 
-def resident_mb() -> float:
-    """Memory of this process that is not a file's."""
+def resident_mb(pid: int | None = None) -> float:
+    """Memory of this process, or of another one, that is not a file's."""
     gc.collect()
-    status = Path("/proc/self/status")
+    status = Path(f"/proc/{pid or 'self'}/status")
     if not status.exists():
         return float("nan")
     found = re.search(r"RssAnon:\s+(\d+) kB", status.read_text(encoding="ascii"))

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from services.api.events.v1.events_pb2 import PinEvent
 from services.search.benchmark.corpus import Corpus
+from services.search.benchmark.measures import resident_mb
 from services.search.path_benchmark.feeding import UPSERTS_A_SECOND, get, producer, publishing
 from services.search.path_benchmark.load import Load, run
 from services.search.path_benchmark.world import START_SECONDS, World, build, pin_event, running
@@ -69,8 +70,8 @@ def _measure(world: World, corpus: Corpus, seconds: float) -> None:
     p50, p99 = fresh[len(fresh) // 2], fresh[int(len(fresh) * 0.99)]
     what = f"produce -> HTTP hit, + {UPSERTS_A_SECOND} upserts/s"
     print(f"{what:51} p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   target: 80 / 200 ms")
-    resident = world.processes["leaf"].memory_info().rss // 2**20
-    print(f"leaf: {resident} MB resident; target: 1,100 MB for a million pins")
+    memory = resident_mb(world.processes["leaf"].pid)
+    print(f"leaf: {memory:.0f} MB of its own; target: 1,100 MB for a million pins")
 
 
 def _mixed(corpus: Corpus) -> list[str]:
