@@ -21,7 +21,7 @@ from pinwheel.client.gateway import Gateway, address
 from pinwheel.client.people import People
 from pinwheel.world import up_world
 
-_POLL_SECONDS: Final = 0.02
+_POLL_SECONDS: Final = 0.05
 _CONNECTIONS: Final = 64
 _FOUND_SECONDS: Final = 30.0
 _EACH_PER_SECOND: Final = 4
@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pinwheel.freshness_benchmark", description=__doc__)
     parser.add_argument("--rate", type=int, default=200, help="pins a second")
     parser.add_argument("--seconds", type=int, default=30)
-    parser.add_argument("--sampled", type=int, default=20, help="one in so many is looked for")
+    parser.add_argument("--sampled", type=int, default=40, help="one in so many is looked for")
     told = parser.parse_args()
     here = up_world()
     measuring = measure(
