@@ -14,8 +14,9 @@ _VOCABULARY: Final = 50_000
 _WORD_SKEW: Final = 1.0
 _WORD_OFFSET: Final = 20
 """Of Zipf and Mandelbrot: how much rarer the commonest word is than by Zipf's law alone, whose head are stop words.
-With 20, SQLite FTS5 takes for a million pins what the reference measured (p50 8.7 ms), and the commonest word
-is in 4 % of the titles; without it, in 45 %, which no catalogue is like."""
+With 20, SQLite FTS5 takes for a million pins about what the reference measured (p50 8.7 ms), and the commonest
+word is in 4 % of the titles; without it, in 45 %. Groups' names are of the same words: predicates select fewer
+than a hundred groups of a million pins' (docs/benchmarks.md)."""
 _GROUP_SKEW: Final = 0.69
 """At a million pins the largest of 100,000 boards has about 9,000."""
 _PINS_A_GROUP: Final = 10
