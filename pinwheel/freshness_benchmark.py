@@ -60,10 +60,12 @@ async def measure(people: People, url: str, *, rate: int, seconds: int, sampled:
             word = f"w{run}{number:x}"
             body = {"board_id": boards[number % count], "title": f"Oak shelf with hooks {word}"}
             headers = {"authorization": f"Bearer {tokens[number % count]}", "idempotency-key": word}
-            async with writer.post("/v1/pins", json=body, headers=headers) as answer:
-                if not answer.ok:
-                    measured.failed += 1
-                    return
+            try:
+                async with writer.post("/v1/pins", json=body, headers=headers) as answer:
+                    answer.raise_for_status()
+            except (aiohttp.ClientError, TimeoutError):
+                measured.failed += 1
+                return
             answered = time.perf_counter()
             measured.answered.append(answered - due)
             if number % sampled:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,7 +67,7 @@ def _listening(process: "subprocess.Popen[str]") -> str:
     for line in output:
         said = json.loads(line) if line.startswith("{") else {}
         if said.get("event") == "listening":
-            threading.Thread(target=lambda: [None for _ in output], daemon=True).start()
+            threading.Thread(target=deque, args=(output, 0), daemon=True).start()
             return said["edge"]
     raise RuntimeError(f"the gateway ended with status {process.wait()}")
 

@@ -120,6 +120,7 @@ async def request_upload(  # noqa: PLR0917 - what a client announces, and where 
     except (BotoCoreError, ClientError) as error:
         raise _unavailable(error) from error
     now = datetime.now(UTC)
+    expires_at = now + VALID
     row = {
         "upload_id": upload_id,
         "owner_id": owner_id,
@@ -127,15 +128,15 @@ async def request_upload(  # noqa: PLR0917 - what a client announces, and where 
         "content_type": content_type,
         "content_length": content_length,
         "created_at": now,
-        "expires_at": now + VALID,
+        "expires_at": expires_at,
     }
 
     async def note(connection: AsyncConnection) -> None:
         await connection.execute(insert(Upload).values(row))
-        await schedule_drop(connection, upload_id, key, now + VALID)
+        await schedule_drop(connection, upload_id, key, expires_at)
 
     await database.write(note)
-    return PresignedUpload(upload_id, url, fields, now + VALID)
+    return PresignedUpload(upload_id, url, fields, expires_at)
 
 
 async def find_upload(database: Database, store: ImageStore, upload_id: int, owner_id: int) -> FoundUpload:

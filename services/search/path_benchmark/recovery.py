@@ -36,6 +36,7 @@ from services.search.path_benchmark.world import (
     leaf_environment,
     pin_event,
     process,
+    root_environment,
     wait_for,
 )
 
@@ -133,14 +134,8 @@ class _Leaf:
     def __post_init__(self) -> None:
         names = ("leaf", "leaf operations", "root", "root operations")
         self._ports = {name: free_port() for name in names}
-        root = {
-            "SEARCH_LEAVES": f"127.0.0.1:{self._ports['leaf']}",
-            "HTTP_PORT": str(self._ports["root"]),
-            "OPERATIONS_PORT": str(self._ports["root operations"]),
-            "LEAF_TIMEOUT_MS": "2000",
-            "LOG_LEVEL": "error",
-        }
-        self.stack.enter_context(process("root", root))
+        ports = self._ports["leaf"], self._ports["root"], self._ports["root operations"]
+        self.stack.enter_context(process("root", root_environment(*ports)))
 
     def start(self) -> float:
         """Seconds until it answers."""

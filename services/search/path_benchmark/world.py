@@ -91,15 +91,9 @@ def running(directory: Path) -> Generator[World]:
     ports = {name: free_port() for name in ("leaf", "leaf operations", "root", "root operations")}
     with broker() as kafka:
         leaf = leaf_environment(directory, kafka, ports["leaf"], ports["leaf operations"])
-        root_environment = {
-            "SEARCH_LEAVES": f"127.0.0.1:{ports['leaf']}",
-            "HTTP_PORT": str(ports["root"]),
-            "OPERATIONS_PORT": str(ports["root operations"]),
-            "LEAF_TIMEOUT_MS": "2000",
-            "LOG_LEVEL": "error",
-        }
+        root = root_environment(ports["leaf"], ports["root"], ports["root operations"])
         began = time.perf_counter()
-        with process("leaf", leaf) as leaf_process, process("root", root_environment) as root_process:
+        with process("leaf", leaf) as leaf_process, process("root", root) as root_process:
             wait_for(f"http://127.0.0.1:{ports['leaf operations']}/readyz")
             ready = time.perf_counter() - began
             wait_for(f"http://127.0.0.1:{ports['root operations']}/readyz")
@@ -117,6 +111,17 @@ def leaf_environment(directory: Path, kafka: str, rpc_port: int, operations_port
         "KAFKA_FETCH_WAIT_MS": "10",
         "RPC_PORT": str(rpc_port),
         "OPERATIONS_PORT": str(operations_port),
+        "LOG_LEVEL": "error",
+    }
+
+
+def root_environment(leaf_port: int, http_port: int, operations_port: int) -> dict[str, str]:
+    """Of a root before that leaf."""
+    return {
+        "SEARCH_LEAVES": f"127.0.0.1:{leaf_port}",
+        "HTTP_PORT": str(http_port),
+        "OPERATIONS_PORT": str(operations_port),
+        "LEAF_TIMEOUT_MS": "2000",
         "LOG_LEVEL": "error",
     }
 

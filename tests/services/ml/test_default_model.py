@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
+from infra.environment import EmbeddingModel
 from services.ml import default_model, self_test, texts
 from services.ml.embedder import OnnxEmbedder
 from services.ml.manifest import Manifest
 from tests.services.ml.drawing import cropped, encoded, picture, shifted
 
 COUNT = 150
+
+
+def test_it_is_the_one_that_the_platform_declares(embedder: OnnxEmbedder) -> None:
+    """Search compares no vectors of another."""
+    declared = EmbeddingModel()
+    assert (embedder.version, embedder.dimensions) == (declared.identifier, declared.dimension)
 
 
 def vectors(embedder: OnnxEmbedder, files: list[bytes]) -> Any:
